@@ -1,0 +1,42 @@
+export {
+  type Codec,
+  decodeBool,
+  decodeDouble,
+  decodeFloat,
+  decodeHyper,
+  decodeInt,
+  decodeShort,
+  decodeUchar,
+  decodeUhyper,
+  decodeUint,
+  decodeUshort,
+  encodeBool,
+  encodeDouble,
+  encodeFloat,
+  encodeHyper,
+  encodeInt,
+  encodeShort,
+  encodeUchar,
+  encodeUhyper,
+  encodeUint,
+  encodeUshort,
+  nothing,
+  type OpenEnum,
+  type XdrType,
+  xdrType,
+} from "./codec.ts";
+export { inField, XdrError, type XdrErrorCode } from "./errors.ts";
+export type {
+  Caller,
+  CallOptions,
+  EventProcedure,
+  Handler,
+  Procedure,
+  ProgramDescription,
+  ProgramId,
+  StreamDirection,
+  StreamProcedure,
+  StreamReply,
+} from "./procedure.ts";
+export { type ReaderOptions, XdrReader } from "./reader.ts";
+export { XdrWriter } from "./writer.ts";

@@ -1,0 +1,258 @@
+import { inField, XdrError, type XdrErrorCode } from "./errors.ts";
+
+export interface ReaderOptions {
+  /**
+   * Refuse what libvirt's C decoder lets pass: unknown enumeration values, padding that is not zero, odd presence
+   * words, zero bytes in strings, bits beyond a narrow type, and bytes left over. Default false.
+   */
+  readonly strict?: boolean;
+  /** How deeply a recursive type may nest. Default 1024. The types of libvirt's protocols are not recursive. */
+  readonly maxDepth?: number;
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Up to here a loop over the bytes beats a call of TextDecoder. */
+const SHORT_STRING = 24;
+
+/**
+ * Reads XDR (RFC 4506) from one payload. Every length is held against its limit and against the bytes left before
+ * anything is allocated. `at` names the field for the error.
+ */
+export class XdrReader {
+  readonly strict: boolean;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #maxDepth: number;
+  #offset = 0;
+  #depth = 0;
+
+  constructor(bytes: Uint8Array, options: ReaderOptions = {}) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.strict = options.strict ?? false;
+    this.#maxDepth = options.maxDepth ?? 1024;
+  }
+
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Bytes not read yet. */
+  get left(): number {
+    return this.#bytes.byteLength - this.#offset;
+  }
+
+  /** Refuses bytes left over, when strict. */
+  end(): void {
+    if (this.strict && this.left > 0) this.fail("trailing", undefined, `${this.left} bytes after the last field`);
+  }
+
+  int32(at?: string): number {
+    return this.#view.getInt32(this.#take(4, at));
+  }
+
+  uint32(at?: string): number {
+    return this.#view.getUint32(this.#take(4, at));
+  }
+
+  int64(at?: string): bigint {
+    return this.#view.getBigInt64(this.#take(8, at));
+  }
+
+  uint64(at?: string): bigint {
+    return this.#view.getBigUint64(this.#take(8, at));
+  }
+
+  float(at?: string): number {
+    return this.#view.getFloat32(this.#take(4, at));
+  }
+
+  double(at?: string): number {
+    return this.#view.getFloat64(this.#take(8, at));
+  }
+
+  /** Any word but zero is true, as in C; strict wants 0 or 1. RFC 4506 section 4.4. */
+  bool(at?: string): boolean {
+    const word = this.uint32(at);
+    if (word > 1 && this.strict) this.fail("bool", at, `${word} is neither 0 nor 1`, 4);
+    return word !== 0;
+  }
+
+  /** Whether optional data follows. Any word but zero says yes, as in C; strict wants 0 or 1. RFC 4506 section 4.19. */
+  present(at?: string): boolean {
+    const word = this.uint32(at);
+    if (word > 1 && this.strict) this.fail("presence", at, `${word} is neither 0 nor 1`, 4);
+    return word !== 0;
+  }
+
+  /** An enumeration's number. Strict wants one of `known`; otherwise any number passes, as in C (`xdr_enum`). */
+  enumeration(known: Readonly<Record<string, number>>, at?: string): number {
+    const value = this.int32(at);
+    if (this.strict && !Object.values(known).includes(value)) this.fail("enum", at, `${value} is not a member`, 4);
+    return value;
+  }
+
+  /** C's `char`: the low byte of four, signed as on x86. -128 to 127. */
+  char(at?: string): number {
+    return (this.#narrow(-0x80, 0x7f, at) << 24) >> 24;
+  }
+
+  /** C's `unsigned char`: the low byte of four. */
+  uchar(at?: string): number {
+    return this.#narrow(0, 0xff, at) & 0xff;
+  }
+
+  /** C's `short`: the low two bytes of four. -32768 to 32767. */
+  short(at?: string): number {
+    return (this.#narrow(-0x8000, 0x7fff, at) << 16) >> 16;
+  }
+
+  /** C's `unsigned short`: the low two bytes of four. */
+  ushort(at?: string): number {
+    return this.#narrow(0, 0xffff, at) & 0xffff;
+  }
+
+  /** `opaque x[length]`: a copy of exactly that many bytes. RFC 4506 section 4.9. */
+  fixedOpaque(length: number, at?: string): Uint8Array {
+    const from = this.#take(length, at);
+    this.#padding(length, at);
+    return this.#bytes.slice(from, from + length);
+  }
+
+  /** `opaque x<max>`: a copy. RFC 4506 section 4.10. */
+  opaque(max: number, at?: string): Uint8Array {
+    return this.fixedOpaque(this.#length(max, at), at);
+  }
+
+  /**
+   * `string x<max>`, `max` in bytes. A zero byte ends it, as in C; strict refuses one. RFC 4506 section 4.11.
+   * @throws {XdrError} `utf8` where the bytes are not UTF-8: they are never replaced.
+   */
+  string(max: number, at?: string): string {
+    const length = this.#length(max, at);
+    const from = this.#take(length, at);
+    this.#padding(length, at);
+    let to = from + length;
+    const bytes = this.#bytes;
+    if (length <= SHORT_STRING) {
+      let text = "";
+      let i = from;
+      for (; i < to; i++) {
+        const byte = bytes[i] as number;
+        if (byte === 0 || byte > 0x7f) break;
+        text += String.fromCharCode(byte);
+      }
+      if (i === to) return text;
+    }
+    const nul = bytes.subarray(from, to).indexOf(0);
+    if (nul >= 0) {
+      if (this.strict) this.fail("nul", at, `zero byte at ${nul} of ${length}`, this.#offset - from);
+      to = from + nul;
+    }
+    try {
+      return decoder.decode(bytes.subarray(from, to));
+    } catch (cause) {
+      throw new XdrError("utf8", from, at, `${length} bytes that are not UTF-8`, { cause });
+    }
+  }
+
+  /** `char x[length]`: four bytes each on the wire, of which the low one counts. */
+  fixedChars(length: number, at?: string): Uint8Array {
+    const from = this.#take(length * 4, at);
+    const chars = new Uint8Array(length);
+    for (let i = 0; i < length; i++) {
+      if (this.strict) this.#checkNarrow(this.#view.getInt32(from + i * 4), -0x80, 0xff, `${at ?? ""}[${i}]`);
+      chars[i] = this.#bytes[from + i * 4 + 3] as number;
+    }
+    return chars;
+  }
+
+  /** `char x<max>`, `max` in elements. */
+  chars(max: number, at?: string): Uint8Array {
+    return this.fixedChars(this.#count(max, 4, at), at);
+  }
+
+  /** `T x[length]`. RFC 4506 section 4.12. */
+  fixedArray<T>(length: number, decode: (r: XdrReader) => T, at?: string): T[] {
+    const items: T[] = [];
+    for (let i = 0; i < length; i++) {
+      try {
+        items.push(decode(this));
+      } catch (error) {
+        throw inField(error, `${at ?? ""}[${i}]`);
+      }
+    }
+    return items;
+  }
+
+  /** `T x<max>`, where an element takes `least` bytes or more. RFC 4506 section 4.13. */
+  array<T>(max: number, least: number, decode: (r: XdrReader) => T, at?: string): T[] {
+    return this.fixedArray(this.#count(max, least, at), decode, at);
+  }
+
+  /** One level down in a recursive type. @throws {XdrError} `depth` */
+  enter(at?: string): void {
+    if (++this.#depth > this.#maxDepth) this.fail("depth", at, `nested more than ${this.#maxDepth} deep`);
+  }
+
+  leave(): void {
+    this.#depth--;
+  }
+
+  /** A discriminant that no arm of the union has. */
+  noArm(value: number | boolean, at?: string): never {
+    return this.fail("union", at, `no arm for ${value}`, 4);
+  }
+
+  /** @param back how many bytes before the current one the problem lies */
+  fail(code: XdrErrorCode, at: string | undefined, detail: string, back = 0): never {
+    throw new XdrError(code, this.#offset - back, at, detail);
+  }
+
+  /** Moves on by `size` bytes and returns where they begin. */
+  #take(size: number, at: string | undefined): number {
+    const from = this.#offset;
+    if (size > this.#bytes.byteLength - from) {
+      this.fail("short", at, `${size} wanted, ${this.#bytes.byteLength - from} left`);
+    }
+    this.#offset = from + size;
+    return from;
+  }
+
+  /** A length in bytes, known to be left. */
+  #length(max: number, at: string | undefined): number {
+    const length = this.uint32(at);
+    if (length > max) this.fail("limit", at, `${length} bytes, limit ${max}`, 4);
+    return length;
+  }
+
+  /** A number of elements that fits the bytes left. */
+  #count(max: number, least: number, at: string | undefined): number {
+    const count = this.uint32(at);
+    if (count > max) this.fail("limit", at, `${count} elements, limit ${max}`, 4);
+    if (count * least > this.left) {
+      this.fail("short", at, `${count} elements of at least ${least} bytes wanted, ${this.left} left`);
+    }
+    return count;
+  }
+
+  #padding(length: number, at: string | undefined): void {
+    const size = -length & 3;
+    const from = this.#take(size, at);
+    if (!this.strict) return;
+    for (let i = from; i < from + size; i++) {
+      if (this.#bytes[i] !== 0) this.fail("padding", at, `byte ${this.#bytes[i]} after the data`, from + size - i);
+    }
+  }
+
+  #narrow(min: number, max: number, at: string | undefined): number {
+    const word = this.int32(at);
+    if (this.strict) this.#checkNarrow(word, min, max, at);
+    return word;
+  }
+
+  #checkNarrow(word: number, min: number, max: number, at: string | undefined): void {
+    if (word < min || word > max) this.fail("word", at, `${word} is outside ${min} to ${max}`, 4);
+  }
+}

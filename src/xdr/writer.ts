@@ -1,0 +1,286 @@
+import { inField, XdrError, type XdrErrorCode } from "./errors.ts";
+
+const encoder = new TextEncoder();
+/** Up to here a loop over the characters beats a call of TextEncoder. */
+const SHORT_STRING = 24;
+
+/**
+ * Writes XDR (RFC 4506) into one growing buffer. Every value is checked against its type and limit: what comes out
+ * is what a strict decoder takes. `at` names the field for the error.
+ */
+export class XdrWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #offset = 0;
+  #depth = 0;
+
+  /** @param size bytes to begin with; the buffer doubles as needed. Default 256. */
+  constructor(size = 256) {
+    this.#bytes = new Uint8Array(Math.max(size, 16));
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** Bytes written so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** What has been written. A view that the next write may leave behind: copy it, or stop writing. */
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#offset);
+  }
+
+  int32(value: number, at?: string): void {
+    if (typeof value !== "number" || (value | 0) !== value) this.#range(value, "a 32-bit integer", at);
+    const from = this.#take(4);
+    this.#view.setInt32(from, value);
+  }
+
+  uint32(value: number, at?: string): void {
+    if (typeof value !== "number" || value >>> 0 !== value) this.#range(value, "an unsigned 32-bit integer", at);
+    const from = this.#take(4);
+    this.#view.setUint32(from, value);
+  }
+
+  int64(value: bigint, at?: string): void {
+    if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value)
+      this.#range(value, "a 64-bit integer (bigint)", at);
+    const from = this.#take(8);
+    this.#view.setBigInt64(from, value);
+  }
+
+  uint64(value: bigint, at?: string): void {
+    if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
+      this.#range(value, "an unsigned 64-bit integer (bigint)", at);
+    }
+    const from = this.#take(8);
+    this.#view.setBigUint64(from, value);
+  }
+
+  float(value: number, at?: string): void {
+    if (typeof value !== "number") this.#range(value, "a number", at);
+    const from = this.#take(4);
+    this.#view.setFloat32(from, value);
+  }
+
+  double(value: number, at?: string): void {
+    if (typeof value !== "number") this.#range(value, "a number", at);
+    const from = this.#take(8);
+    this.#view.setFloat64(from, value);
+  }
+
+  bool(value: boolean, at?: string): void {
+    if (typeof value !== "boolean") this.#range(value, "a boolean", at);
+    this.uint32(value ? 1 : 0);
+  }
+
+  /** The presence word of optional data: whether `value` is there. `undefined` counts as absent. */
+  present<T>(value: T | null | undefined): value is T {
+    const there = value !== null && value !== undefined;
+    this.uint32(there ? 1 : 0);
+    return there;
+  }
+
+  /** C's `char`, widened to four bytes with its sign. -128 to 127. */
+  char(value: number, at?: string): void {
+    this.#narrow(value, -0x80, 0x7f, at);
+  }
+
+  /** C's `unsigned char` in four bytes. */
+  uchar(value: number, at?: string): void {
+    this.#narrow(value, 0, 0xff, at);
+  }
+
+  /** C's `short` in four bytes. */
+  short(value: number, at?: string): void {
+    this.#narrow(value, -0x8000, 0x7fff, at);
+  }
+
+  /** C's `unsigned short` in four bytes. */
+  ushort(value: number, at?: string): void {
+    this.#narrow(value, 0, 0xffff, at);
+  }
+
+  /** `opaque x[length]`. */
+  fixedOpaque(value: Uint8Array, length: number, at?: string): void {
+    this.#bytesOfLength(value, length, at);
+    this.#raw(value);
+  }
+
+  /** `opaque x<max>`. */
+  opaque(value: Uint8Array, max: number, at?: string): void {
+    this.#bytesUpTo(value, max, at);
+    this.uint32(value.byteLength);
+    this.#raw(value);
+  }
+
+  /**
+   * `string x<max>`, `max` in bytes of UTF-8.
+   * @throws {XdrError} `nul` for a zero character (C peers would cut the string there), `utf8` for a lone surrogate.
+   */
+  string(value: string, max: number, at?: string): void {
+    if (typeof value !== "string") this.#range(value, "a string", at);
+    const start = this.#offset;
+    const units = value.length;
+    if (units <= SHORT_STRING && this.#ascii(value, units)) {
+      if (units > max) this.#tooLong(start, units, "bytes", max, at);
+      this.#view.setUint32(start, units);
+      return;
+    }
+    if (units > max) this.#tooLong(start, units, "UTF-16 units", max, at);
+    if (value.includes("\0")) this.#fail("nul", at, `zero character at ${value.indexOf("\0")}`);
+    if (!isWellFormed(value)) this.#fail("utf8", at, "a lone surrogate");
+    const room = Math.min(units * 3, max + 3);
+    this.#reserve(4 + room + 3);
+    const { read, written } = encoder.encodeInto(value, this.#bytes.subarray(start + 4, start + 4 + room));
+    if (read < units || written > max) this.#tooLong(start, encoder.encode(value).byteLength, "bytes", max, at);
+    this.#view.setUint32(start, written);
+    this.#offset = start + 4 + written;
+    this.#pad(written);
+  }
+
+  /** `char x[length]`: each byte widened to four, sign-extended as x86 C does. */
+  fixedChars(value: Uint8Array, length: number, at?: string): void {
+    this.#bytesOfLength(value, length, at);
+    this.#wide(value);
+  }
+
+  /** `char x<max>`, `max` in elements. */
+  chars(value: Uint8Array, max: number, at?: string): void {
+    this.#bytesUpTo(value, max, at);
+    this.uint32(value.byteLength);
+    this.#wide(value);
+  }
+
+  /** `T x[length]`. */
+  fixedArray<T>(value: readonly T[], length: number, encode: (w: XdrWriter, item: T) => void, at?: string): void {
+    if (!Array.isArray(value)) this.#range(value, "an array", at);
+    if (value.length !== length) this.#fail("limit", at, `${value.length} elements, exactly ${length} wanted`);
+    this.#items(value, encode, at);
+  }
+
+  /** `T x<max>`. */
+  array<T>(value: readonly T[], max: number, encode: (w: XdrWriter, item: T) => void, at?: string): void {
+    if (!Array.isArray(value)) this.#range(value, "an array", at);
+    if (value.length > max) this.#fail("limit", at, `${value.length} elements, limit ${max}`);
+    this.uint32(value.length);
+    this.#items(value, encode, at);
+  }
+
+  /** One level down in a recursive type: a value that contains itself ends as an error. @throws {XdrError} `depth` */
+  enter(at?: string): void {
+    if (++this.#depth > 1024) this.#fail("depth", at, "nested more than 1024 deep");
+  }
+
+  leave(): void {
+    this.#depth--;
+  }
+
+  /** A discriminant that no arm of the union has. */
+  noArm(value: unknown, at?: string): never {
+    return this.#fail("union", at, `no arm for ${shown(value)}`);
+  }
+
+  #items<T>(value: readonly T[], encode: (w: XdrWriter, item: T) => void, at: string | undefined): void {
+    for (let i = 0; i < value.length; i++) {
+      try {
+        encode(this, value[i] as T);
+      } catch (error) {
+        throw inField(error, `${at ?? ""}[${i}]`, this.#offset);
+      }
+    }
+  }
+
+  /** Writes an ASCII text behind its (yet unwritten) length and pads it; false, with nothing written, if it is not. */
+  #ascii(value: string, units: number): boolean {
+    const start = this.#offset;
+    this.#reserve(4 + SHORT_STRING);
+    const bytes = this.#bytes;
+    for (let i = 0; i < units; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit === 0 || unit > 0x7f) return false;
+      bytes[start + 4 + i] = unit;
+    }
+    this.#offset = start + 4 + units;
+    this.#pad(units);
+    return true;
+  }
+
+  #raw(value: Uint8Array): void {
+    const length = value.byteLength;
+    const from = this.#take(length);
+    this.#bytes.set(value, from);
+    this.#pad(length);
+  }
+
+  #wide(value: Uint8Array): void {
+    const from = this.#take(value.byteLength * 4);
+    for (let i = 0; i < value.byteLength; i++) {
+      this.#view.setInt32(from + i * 4, ((value[i] as number) << 24) >> 24);
+    }
+  }
+
+  #pad(length: number): void {
+    const size = -length & 3;
+    const from = this.#take(size);
+    this.#bytes.fill(0, from, from + size);
+  }
+
+  #narrow(value: number, min: number, max: number, at: string | undefined): void {
+    if (typeof value !== "number" || (value | 0) !== value || value < min || value > max)
+      this.#range(value, `an integer from ${min} to ${max}`, at);
+    this.int32(value);
+  }
+
+  #bytesOfLength(value: Uint8Array, length: number, at: string | undefined): void {
+    if (!(value instanceof Uint8Array)) this.#range(value, "a Uint8Array", at);
+    if (value.byteLength !== length) this.#fail("limit", at, `${value.byteLength} bytes, exactly ${length} wanted`);
+  }
+
+  #bytesUpTo(value: Uint8Array, max: number, at: string | undefined): void {
+    if (!(value instanceof Uint8Array)) this.#range(value, "a Uint8Array", at);
+    if (value.byteLength > max) this.#fail("limit", at, `${value.byteLength} bytes, limit ${max}`);
+  }
+
+  /** Makes room for `size` bytes and returns where they begin. */
+  #take(size: number): number {
+    this.#reserve(size);
+    const from = this.#offset;
+    this.#offset = from + size;
+    return from;
+  }
+
+  #reserve(size: number): void {
+    const needed = this.#offset + size;
+    if (needed <= this.#bytes.byteLength) return;
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.byteLength * 2));
+    grown.set(this.#bytes.subarray(0, this.#offset));
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+
+  #range(value: unknown, wanted: string, at: string | undefined): never {
+    const code = typeof value === "number" || typeof value === "bigint" ? "range" : "type";
+    return this.#fail(code, at, `${shown(value)} is not ${wanted}`);
+  }
+
+  #tooLong(start: number, length: number, unit: string, max: number, at: string | undefined): never {
+    this.#offset = start;
+    return this.#fail("limit", at, `${length} ${unit}, limit ${max}`);
+  }
+
+  #fail(code: XdrErrorCode, at: string | undefined, detail: string): never {
+    throw new XdrError(code, this.#offset, at, detail);
+  }
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return "a string";
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return typeof value === "bigint" ? `${value}n` : String(value);
+}
+
+/** String.prototype.isWellFormed, which ES2023's types do not have. */
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}

@@ -1,0 +1,22 @@
+// Generated from calculator.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
+import type { Handler, ProgramDescription } from "../../../../../../src/xdr/index.js";
+import type * as t from "../types.js";
+import * as p from "./procedures.js";
+
+/** Handlers of the CALCULATOR program; what is left out is answered as not supported. */
+export interface CalculatorHandlers<Context> {
+  /** NULL = 0, priority low. */
+  readonly null_?: Handler<void, void, Context>;
+  /** ADD = 1, priority low. */
+  readonly add?: Handler<t.Pair, number, Context>;
+}
+
+/** The CALCULATOR program for a dispatcher. */
+export const calculatorDescription: ProgramDescription = {
+  ...p.program,
+  procedures: {
+    null_: p.null_,
+    add: p.add,
+  },
+  events: {},
+};

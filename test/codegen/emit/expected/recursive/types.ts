@@ -1,0 +1,90 @@
+// Generated from recursive.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
+import { inField, type XdrReader, type XdrWriter } from "../../../../../src/xdr/index.js";
+
+/** list */
+export type List = Entry | null;
+
+export function encodeList(w: XdrWriter, v: List, at?: string): void {
+  if (w.present(v)) encodeEntry(w, v, at);
+}
+
+export function decodeList(r: XdrReader, at?: string): List {
+  return r.present(at) ? decodeEntry(r, at) : null;
+}
+
+/** entry */
+export interface Entry {
+  item: string;
+  next: Entry | null;
+}
+
+export function encodeEntry(w: XdrWriter, v: Entry, at?: string): void {
+  w.enter(at);
+  try {
+    w.string(v.item, 4294967295, "item");
+    if (w.present(v.next)) encodeEntry(w, v.next, "next");
+  } catch (error) {
+    throw inField(error, at, w.offset);
+  } finally {
+    w.leave();
+  }
+}
+
+export function decodeEntry(r: XdrReader, at?: string): Entry {
+  r.enter(at);
+  try {
+    return {
+      item: r.string(4294967295, "item"),
+      next: r.present("next") ? decodeEntry(r, "next") : null,
+    };
+  } catch (error) {
+    throw inField(error, at);
+  } finally {
+    r.leave();
+  }
+}
+
+/** tree */
+export type Tree =
+  | { leaf: 1; value: number } // value
+  | { leaf: 0; value: Tree[] }; // branches: at most 2
+
+export function encodeTree(w: XdrWriter, v: Tree, at?: string): void {
+  w.enter(at);
+  try {
+    w.int32(v.leaf, "leaf");
+    switch (v.leaf) {
+      case 1:
+        w.int32(v.value, "value");
+        break;
+      case 0:
+        w.array(v.value, 2, encodeTree, "value");
+        break;
+      default:
+        w.noArm((v as Tree).leaf, "leaf");
+    }
+  } catch (error) {
+    throw inField(error, at, w.offset);
+  } finally {
+    w.leave();
+  }
+}
+
+export function decodeTree(r: XdrReader, at?: string): Tree {
+  r.enter(at);
+  try {
+    const tag = r.int32("leaf");
+    switch (tag) {
+      case 1:
+        return { leaf: 1, value: r.int32("value") };
+      case 0:
+        return { leaf: 0, value: r.array(2, 8, decodeTree, "value") };
+      default:
+        return r.noArm(tag, "leaf");
+    }
+  } catch (error) {
+    throw inField(error, at);
+  } finally {
+    r.leave();
+  }
+}

@@ -1,0 +1,4 @@
+// Generated from unions.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
+
+export * from "./types.js";
+export { types } from "./registry.js";

@@ -1,0 +1,156 @@
+import { type Codec, inField, XdrError, XdrWriter } from "../xdr/index.ts";
+import { ProtocolError } from "./errors.ts";
+import { type Header, LENGTH_BYTES, MAX_FRAME, MIN_FRAME, writeHeader } from "./header.ts";
+
+const NOTHING: Uint8Array = new Uint8Array(0);
+/** A held buffer up to this size is used again for the next cut frame; a larger one is given back. */
+const KEEP = 65_536;
+
+/**
+ * Cuts a stream of bytes into frames. A frame that lies whole in the chunk is handed out in place; one that came in
+ * pieces is put together in a buffer that grows with what has arrived, never with what the length word announces.
+ *
+ * For each chunk: `push`, `next` until nothing comes, `keep`.
+ */
+export class FrameScanner {
+  readonly #max: number;
+  /** What is left of earlier chunks, in `#held` from `#from` to `#to`. */
+  #held = NOTHING;
+  #from = 0;
+  #to = 0;
+  /** What is left of the present chunk. */
+  #chunk = NOTHING;
+  /** Bytes to pass over before the next length word. */
+  #skip = 0;
+
+  /** @param maxFrame the longest frame taken, in bytes with the length word. Default and maximum: libvirt's. */
+  constructor(maxFrame: number = MAX_FRAME) {
+    this.#max = Math.min(maxFrame, MAX_FRAME);
+  }
+
+  /** Bytes of an unfinished frame, or of frames not asked for yet. */
+  get pending(): number {
+    return this.#to - this.#from + this.#chunk.byteLength;
+  }
+
+  /** Bytes of memory in use for what is held. */
+  get capacity(): number {
+    return this.#held.byteLength;
+  }
+
+  /** Takes the next chunk, of any size. It is not copied until `keep`. */
+  push(chunk: Uint8Array): void {
+    if (this.#chunk.byteLength > 0) this.keep();
+    this.#chunk = chunk;
+  }
+
+  /**
+   * The next whole frame without its length word, or undefined until more bytes arrive. A view that is valid until
+   * the next call of any method.
+   * @throws {ProtocolError} `frame-length`
+   * @source virNetMessageDecodeLength and virNetServerClientReadMessage, libvirt src/rpc
+   */
+  next(): Uint8Array | undefined {
+    if (this.#skip > 0 && !this.#passOver()) return undefined;
+    if (this.#from === this.#to) {
+      const chunk = this.#chunk;
+      if (chunk.byteLength < LENGTH_BYTES) return undefined;
+      const length = this.#length(chunk, 0);
+      if (chunk.byteLength < length) return undefined;
+      this.#chunk = chunk.subarray(length);
+      return chunk.subarray(LENGTH_BYTES, length);
+    }
+    if (!this.#gather(LENGTH_BYTES, LENGTH_BYTES)) return undefined;
+    const length = this.#length(this.#held, this.#from);
+    if (!this.#gather(length, length)) return undefined;
+    const frame = this.#held.subarray(this.#from + LENGTH_BYTES, this.#from + length);
+    this.#from += length;
+    if (this.#from === this.#to) {
+      this.#from = this.#to = 0;
+      if (this.#held.byteLength > KEEP) this.#held = NOTHING;
+    }
+    return frame;
+  }
+
+  /** Copies what is left of the chunk, whose bytes are about to become invalid. */
+  keep(): void {
+    const rest = this.#chunk.byteLength;
+    if (rest > 0) this.#append(rest, Number.POSITIVE_INFINITY);
+    this.#chunk = NOTHING;
+  }
+
+  /** Passes over bytes that follow the last frame without being part of any: those that carry file descriptors. */
+  skip(bytes: number): void {
+    this.#skip += bytes;
+  }
+
+  #passOver(): boolean {
+    const held = Math.min(this.#skip, this.#to - this.#from);
+    this.#from += held;
+    const rest = Math.min(this.#skip - held, this.#chunk.byteLength);
+    this.#chunk = this.#chunk.subarray(rest);
+    this.#skip -= held + rest;
+    return this.#skip === 0;
+  }
+
+  #length(bytes: Uint8Array, at: number): number {
+    const length =
+      (((bytes[at] as number) << 24) |
+        ((bytes[at + 1] as number) << 16) |
+        ((bytes[at + 2] as number) << 8) |
+        (bytes[at + 3] as number)) >>>
+      0;
+    if (length < MIN_FRAME) throw new ProtocolError("frame-length", "a frame too short", { length, min: MIN_FRAME });
+    if (length > this.#max) throw new ProtocolError("frame-length", "a frame too long", { length, max: this.#max });
+    return length;
+  }
+
+  /** Moves bytes of the chunk behind the held ones until there are `wanted`, or none are left. */
+  #gather(wanted: number, most: number): boolean {
+    const missing = wanted - (this.#to - this.#from);
+    if (missing <= 0) return true;
+    const some = Math.min(missing, this.#chunk.byteLength);
+    if (some > 0) this.#append(some, most);
+    return some === missing;
+  }
+
+  /** Copies `count` bytes of the chunk. The buffer doubles, but not above `most`, the size known to be of use. */
+  #append(count: number, most: number): void {
+    const held = this.#to - this.#from;
+    if (this.#to + count > this.#held.byteLength) {
+      if (held + count <= this.#held.byteLength) {
+        this.#held.copyWithin(0, this.#from, this.#to);
+      } else {
+        const size = Math.max(held + count, Math.min(2 * this.#held.byteLength, most), 1024);
+        const grown = new Uint8Array(size);
+        grown.set(this.#held.subarray(this.#from, this.#to));
+        this.#held = grown;
+      }
+      this.#from = 0;
+      this.#to = held;
+    }
+    this.#held.set(this.#chunk.subarray(0, count), this.#to);
+    this.#to += count;
+    this.#chunk = this.#chunk.subarray(count);
+  }
+}
+
+/**
+ * Encodes a payload behind its header: one buffer, one frame.
+ * @throws {XdrError} where the value does not fit its type, or the frame the limit of 32 MiB
+ */
+export function encodeFrame<T>(header: Header, codec: Codec<T>["encode"], value: T, at: string): Uint8Array {
+  const w = new XdrWriter();
+  for (let i = 0; i < MIN_FRAME; i += 4) w.uint32(0);
+  try {
+    codec(w, value);
+  } catch (error) {
+    throw inField(error, at, w.offset);
+  }
+  const frame = w.bytes;
+  if (frame.byteLength > MAX_FRAME) {
+    throw new XdrError("limit", frame.byteLength, at, `a frame of ${frame.byteLength} bytes, limit ${MAX_FRAME}`);
+  }
+  writeHeader(frame, header);
+  return frame;
+}

@@ -1,0 +1,24 @@
+export { TransportError, type TransportErrorCode } from "../transport/index.ts";
+export {
+  AbortError,
+  ProtocolError,
+  type ProtocolErrorCode,
+  type ProtocolErrorDetails,
+  TimeoutError,
+} from "./errors.ts";
+export { systemError, VirtError, type VirtErrorExtra, virtError } from "./virt-error.ts";
+
+// For other layers.
+
+export { apiDomain, apiName } from "./api-name.ts";
+export {
+  type AnyHandler,
+  type AnyProcedure,
+  Dispatcher,
+  type DispatcherOptions,
+  type DispatchProgram,
+  errorReply,
+} from "./dispatcher.ts";
+export { encodeFrame, FrameScanner } from "./frame.ts";
+export { HEADER_BYTES, type Header, LENGTH_BYTES, MAX_FRAME, MIN_FRAME, readHeader, writeHeader } from "./header.ts";
+export { type Answer, type DropReason, Peer, type PeerOptions } from "./peer.ts";

@@ -1,0 +1,117 @@
+import type { Transport } from "../transport/index.ts";
+import { PONG } from "./keepalive.ts";
+
+interface Outgoing {
+  readonly frame: Uint8Array;
+  /** Called when the transport has taken the frame and has room again. */
+  readonly sent: (() => void) | undefined;
+}
+
+/** Bytes handed to the transport in one write, where several frames wait. */
+const BATCH = 65_536;
+
+/**
+ * Frames on their way out, in order, with pongs first: a peer that waits for one closes the connection, and bulk data
+ * in front of it may take too long. The transport gets no more than it can take, so that this stays true.
+ */
+export class SendQueue {
+  readonly #transport: Transport;
+  #frames: Outgoing[] = [];
+  #next = 0;
+  #bytes = 0;
+  /** A number, not frames: a flood of pings costs no memory. */
+  #pongs = 0;
+  #full = false;
+  #idle: (() => void) | undefined;
+  #closed = false;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** Bytes of frames that the transport has not taken. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether everything has been taken by the transport, which has room for more. */
+  get empty(): boolean {
+    return !this.#full && this.#pongs === 0 && this.#next === this.#frames.length;
+  }
+
+  /** Adds a frame. It goes out with the next `flush`. */
+  add(frame: Uint8Array, sent?: () => void): void {
+    if (this.#closed) return;
+    this.#frames.push({ frame, sent });
+    this.#bytes += frame.byteLength;
+  }
+
+  addPong(): void {
+    this.#pongs++;
+  }
+
+  /** Gives the transport what it can take. */
+  flush(): void {
+    while (!this.#full && !this.#closed && !this.empty) {
+      const parts: Uint8Array[] = [];
+      const taken: Outgoing[] = [];
+      for (let bytes = 0; bytes < BATCH && this.#pongs > 0; bytes += PONG.byteLength) {
+        parts.push(PONG);
+        this.#pongs--;
+      }
+      if (parts.length === 0) {
+        for (let bytes = 0; bytes < BATCH && this.#next < this.#frames.length; ) {
+          const out = this.#frames[this.#next++] as Outgoing;
+          bytes += out.frame.byteLength;
+          parts.push(out.frame);
+          taken.push(out);
+        }
+        if (this.#next === this.#frames.length) {
+          this.#frames = [];
+          this.#next = 0;
+        } else if (this.#next >= 1024) {
+          this.#frames = this.#frames.slice(this.#next);
+          this.#next = 0;
+        }
+      }
+      if (this.#transport.write(parts)) {
+        this.#settle(taken);
+      } else {
+        this.#full = true;
+        void this.#transport.drained().then(() => {
+          this.#full = false;
+          this.#settle(taken);
+          this.flush();
+        });
+      }
+    }
+    if (this.empty || this.#closed) {
+      const idle = this.#idle;
+      this.#idle = undefined;
+      idle?.();
+    }
+  }
+
+  /** Calls back, once, when everything has been taken. */
+  whenEmpty(idle: () => void): void {
+    this.#idle = idle;
+    this.flush();
+  }
+
+  /** Forgets everything. */
+  close(): void {
+    this.#closed = true;
+    this.#frames = [];
+    this.#next = 0;
+    this.#bytes = 0;
+    this.#pongs = 0;
+  }
+
+  #settle(taken: readonly Outgoing[]): void {
+    if (this.#closed) return;
+    for (const { frame, sent } of taken) {
+      this.#bytes -= frame.byteLength;
+      sent?.();
+    }
+  }
+}

@@ -1,0 +1,18 @@
+export { AbortError, ProtocolError, TimeoutError, TransportError, VirtError } from "../rpc/index.ts";
+export { XdrError } from "../xdr/index.ts";
+export { type ConnectOptions, type ConnectTransportOptions, connect, connectTransport } from "./connect.ts";
+export { Connection } from "./connection.ts";
+export {
+  createXML,
+  Domain,
+  defineXML,
+  defineXMLFlags,
+  formatUUID,
+  listAllDomains,
+  lookupDomainByID,
+  lookupDomainByName,
+  lookupDomainByUUID,
+  lookupDomainByUUIDString,
+  parseUUID,
+} from "./domain.ts";
+export { type ConnectUri, parseUri, type UriTransport } from "./uri.ts";

@@ -1,0 +1,160 @@
+import {
+  VirConnectFlags,
+  VirDomainXMLFlags,
+  VirDrvFeature,
+  VirErrorDomain,
+  VirErrorLevel,
+  VirErrorNumber,
+} from "../generated/libvirt/index.ts";
+import { type RemoteHandlers, remoteDescription } from "../generated/remote/index.ts";
+import { type AnyProcedure, apiDomain, apiName, VirtError, virtError } from "../rpc/index.ts";
+import { type CallContext, PerSession, type ServedProgram, type Session, serve } from "../server/index.ts";
+import type { ConnectionProcedure, Hypervisor } from "./hypervisor.ts";
+
+/** Answered on a connection that is not open: authentication, opening and closing. Features look for themselves. */
+const BEFORE_OPEN = new Set([
+  "AUTH_LIST",
+  "AUTH_SASL_INIT",
+  "AUTH_SASL_START",
+  "AUTH_SASL_STEP",
+  "AUTH_POLKIT",
+  "CONNECT_OPEN",
+  "CONNECT_CLOSE",
+  "CONNECT_SUPPORTS_FEATURE",
+]);
+
+/** Rights that a read-only connection has. */
+const READ_RIGHTS = new Set(["none", "getattr", "read"]);
+/** Need more than these rights by their annotation, and yet libvirt serves them on read-only connections. */
+const READ_ONLY_TOO = new Set([
+  "DOMAIN_MIGRATE_GET_MAX_DOWNTIME",
+  "DOMAIN_MIGRATE_GET_COMPRESSION_CACHE",
+  "CONNECT_SET_IDENTITY",
+]);
+
+/** The numbers of CONNECT_SUPPORTS_FEATURE that are the protocol's, not a driver's, and what this server says. */
+const protocolFeatures = new Map<number, boolean>([
+  [VirDrvFeature.VIR_DRV_FEATURE_REMOTE, false],
+  [VirDrvFeature.VIR_DRV_FEATURE_FD_PASSING, false],
+  [VirDrvFeature.VIR_DRV_FEATURE_TYPED_PARAM_STRING, true],
+  [VirDrvFeature.VIR_DRV_FEATURE_PROGRAM_KEEPALIVE, true],
+  [VirDrvFeature.VIR_DRV_FEATURE_REMOTE_EVENT_CALLBACK, true],
+  [VirDrvFeature.VIR_DRV_FEATURE_REMOTE_CLOSE_CALLBACK, true],
+  [VirDrvFeature.VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER, true],
+]);
+
+const READ_ONLY_FLAG = VirConnectFlags.VIR_CONNECT_RO;
+
+/** A connection of a client: closed, or open by a URI. */
+interface Connection {
+  uri: string | undefined;
+  closeCallback: boolean;
+}
+
+/**
+ * The REMOTE program as a daemon serves it, with a hypervisor behind: opens and closes connections, refuses what a
+ * closed or a read-only connection may not do, and leaves the rest to the driver.
+ *
+ * @source libvirt src/remote/remote_daemon_dispatch.c; the read-only rules are those of src/libvirt-*.c.
+ */
+export function remoteProgram(hypervisor: Hypervisor): ServedProgram {
+  const connections = new PerSession<Connection>(() => ({ uri: undefined, closeCallback: false }));
+  const own = connectionProcedures(hypervisor, connections);
+  const { domainGetXmlDesc } = hypervisor.procedures;
+  const handlers: RemoteHandlers<CallContext> = {
+    // First, so that nothing of a driver's takes the place of the connection's.
+    ...hypervisor.procedures,
+    ...(domainGetXmlDesc === undefined
+      ? {}
+      : {
+          domainGetXmlDesc(args, context) {
+            if (context.session.readOnly && (args.flags & VirDomainXMLFlags.VIR_DOMAIN_XML_SECURE) !== 0) {
+              throw forbidden(context.procedure, "virDomainGetXMLDesc with secure flag");
+            }
+            return domainGetXmlDesc.call(hypervisor.procedures, args, context);
+          },
+        }),
+    ...own,
+  };
+  return serve(remoteDescription, handlers, {
+    before(procedure, { session }) {
+      if (BEFORE_OPEN.has(procedure.name)) return;
+      requireOpen(connections.of(session));
+      if (session.readOnly && !servedReadOnly(procedure)) throw forbidden(procedure, apiName(procedure));
+    },
+  });
+}
+
+function connectionProcedures(hypervisor: Hypervisor, connections: PerSession<Connection>) {
+  return {
+    authList: () => ({ types: [0] }),
+    authSaslInit: refuseAuthentication,
+    authSaslStart: refuseAuthentication,
+    authSaslStep: refuseAuthentication,
+    authPolkit: refuseAuthentication,
+    connectOpen({ name, flags }, { session }) {
+      const connection = connections.of(session);
+      if (connection.uri !== undefined) throw internalError("connection already open");
+      if (name === null) throw internalError("connection not open");
+      const uri = name === "" ? hypervisor.defaultUri : name;
+      if (!hypervisor.accepts(uri)) {
+        throw virtError(VirErrorNumber.VIR_ERR_NO_CONNECT, VirErrorDomain.VIR_FROM_NONE, uri);
+      }
+      connection.uri = uri;
+      // C clients send bits of their own beside this one.
+      if ((flags & READ_ONLY_FLAG) !== 0) session.readOnly = true;
+    },
+    connectClose(_args, { session }) {
+      session.closeAfterReply();
+    },
+    connectSupportsFeature({ feature }, { session }) {
+      if (feature !== VirDrvFeature.VIR_DRV_FEATURE_PROGRAM_KEEPALIVE) requireOpen(connections.of(session));
+      return { supported: (protocolFeatures.get(feature) ?? hypervisor.supportsFeature(feature)) ? 1 : 0 };
+    },
+    connectGetUri: (_args, { session }) => ({ uri: connections.of(session).uri! }),
+    connectRegisterCloseCallback(_args, { session }) {
+      setCloseCallback(connections, session, true);
+    },
+    connectUnregisterCloseCallback(_args, { session }) {
+      setCloseCallback(connections, session, false);
+    },
+  } satisfies Required<Pick<RemoteHandlers<CallContext>, ConnectionProcedure>>;
+}
+
+function requireOpen(connection: Connection): void {
+  if (connection.uri === undefined) throw internalError("hypervisor connection not open");
+}
+
+function setCloseCallback(connections: PerSession<Connection>, session: Session, registered: boolean): void {
+  const connection = connections.of(session);
+  if (connection.closeCallback === registered) {
+    throw internalError(registered ? "A close callback is already registered" : "No close callback is registered");
+  }
+  connection.closeCallback = registered;
+}
+
+function servedReadOnly({ name, acl }: AnyProcedure): boolean {
+  if (READ_ONLY_TOO.has(name)) return true;
+  return acl.every((rule) => {
+    // A rule that depends on a flag is looked at where the flag is known.
+    const [, right = "none", flag] = rule.split(":");
+    return flag !== undefined || READ_RIGHTS.has(right) || right.startsWith("search_");
+  });
+}
+
+function forbidden(procedure: AnyProcedure, what: string): VirtError {
+  const detail = `read only access prevents ${what}`;
+  return virtError(VirErrorNumber.VIR_ERR_OPERATION_DENIED, apiDomain(procedure), detail);
+}
+
+function internalError(detail: string): VirtError {
+  return virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, detail);
+}
+
+/** libvirtd's answer to the steps of a way to authenticate that the socket does not offer. */
+function refuseAuthentication(): never {
+  const message = "Library function returned error but did not set virError";
+  const { VIR_ERR_INTERNAL_ERROR } = VirErrorNumber;
+  const extra = { int1: 0, int2: 0 };
+  throw new VirtError(message, VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, VirErrorLevel.VIR_ERR_ERROR, extra);
+}

@@ -1,0 +1,135 @@
+import { expect, test } from "vitest";
+import { type RemoteClient, remoteDescription, RemoteClient as Stubs } from "../../src/generated/remote/index.ts";
+import { Peer } from "../../src/rpc/index.ts";
+import { pair } from "../../src/transport/index.ts";
+import { guestXml, startGuest, TestHost, virt } from "./hosts.ts";
+
+/** A client that has not opened its connection. */
+function unopened(host: TestHost): { readonly peer: Peer; readonly remote: RemoteClient<never> } {
+  const [ours, theirs] = pair();
+  host.server.accept(theirs);
+  const peer = new Peer(ours, {});
+  return { peer, remote: new Stubs<never>(peer) };
+}
+
+test("before it is open, a connection answers authentication, keepalive support and opening, and nothing else", async () => {
+  await using host = new TestHost();
+  const { remote, peer } = unopened(host);
+  const notOpen = virt(1, "internal error: hypervisor connection not open");
+  await expect(remote.connectGetHostname()).rejects.toMatchObject({ ...notOpen, domain: 7 });
+  await expect(remote.connectGetUri()).rejects.toMatchObject(notOpen);
+  await expect(remote.networkLookupByName({ name: "x" })).rejects.toMatchObject(notOpen); // not even this driver's
+  await expect(remote.connectSupportsFeature({ feature: 14 })).rejects.toMatchObject(notOpen);
+  expect(await remote.authList()).toEqual({ types: [0] });
+  expect(await remote.connectSupportsFeature({ feature: 10 })).toEqual({ supported: 1 });
+  await expect(remote.authPolkit()).rejects.toMatchObject({
+    ...virt(1, "Library function returned error but did not set virError"),
+    domain: 7,
+    int1: 0,
+    str1: null,
+  });
+  await expect(remote.connectOpen({ name: null, flags: 0 })).rejects.toMatchObject(
+    virt(1, "internal error: connection not open"),
+  );
+  await expect(remote.connectOpen({ name: "nosuch:///x", flags: 0 })).rejects.toMatchObject({
+    ...virt(5, "no connection driver available for nosuch:///x"),
+    domain: 0,
+  });
+  await remote.connectOpen({ name: "", flags: 0xffff_fff6 }); // private bits of C clients are no flags
+  expect(await remote.connectGetUri()).toEqual({ uri: "virtwire:///system" });
+  await expect(remote.connectOpen({ name: "", flags: 0 })).rejects.toMatchObject(
+    virt(1, "internal error: connection already open"),
+  );
+  await peer.close();
+});
+
+test.each(["qemu:///system", "test:///default", "virtwire:///", "QEMU:///session"])("opens %s", async (name) => {
+  await using host = new TestHost();
+  const connection = await host.connect({ name });
+  expect(await connection.remote.connectGetUri()).toEqual({ uri: name });
+  expect(await connection.remote.connectGetType()).toEqual({ type: "virtwire" });
+});
+
+test.each(["qemu://host/system", "qemu:///nonsense", "qemu", "xen:///system", "__proto__:///system"])(
+  "does not open %s",
+  async (name) => {
+    await using host = new TestHost();
+    await expect(host.connect({ name })).rejects.toMatchObject({ code: 5 });
+  },
+);
+
+test("features: the protocol's are the server's to answer, the rest the driver's", async () => {
+  await using host = new TestHost();
+  const { remote } = await host.connect();
+  const supported: number[] = [];
+  for (let feature = 0; feature < 20; feature++) {
+    if ((await remote.connectSupportsFeature({ feature })).supported === 1) supported.push(feature);
+  }
+  expect(supported).toEqual([6, 7, 9, 10, 11, 13, 14, 15, 16]);
+});
+
+test("a read-only connection reads, and is refused the rest in the name of the C function", async () => {
+  await using host = new TestHost();
+  const writer = await host.connect();
+  const dom = await startGuest(writer);
+  const { remote } = await host.connect({ readOnly: true });
+  await remote.domainGetInfo({ dom });
+  await remote.connectListAllDomains({ needResults: 1, flags: 0 });
+  await remote.domainGetXmlDesc({ dom, flags: 0 });
+  await remote.domainGetJobInfo({ dom });
+  await remote.domainMigrateGetMaxDowntime({ dom, flags: 0 });
+  const refused = async (call: Promise<unknown>, what: string) =>
+    await expect(call).rejects.toMatchObject({
+      ...virt(29, `operation forbidden: read only access prevents ${what}`),
+      domain: 20,
+    });
+  await refused(remote.domainSuspend({ dom }), "virDomainSuspend");
+  await refused(remote.domainDefineXml({ xml: guestXml() }), "virDomainDefineXML");
+  await refused(remote.domainMigrateGetMaxSpeed({ dom, flags: 0 }), "virDomainMigrateGetMaxSpeed");
+  await refused(remote.domainMemoryPeek({ dom, offset: 0n, size: 1, flags: 2 }), "virDomainMemoryPeek");
+  await refused(remote.domainAbortJob({ dom }), "virDomainAbortJob");
+  await refused(remote.domainGetXmlDesc({ dom, flags: 1 }), "virDomainGetXMLDesc with secure flag");
+  await refused(
+    remote.domainMigrateConfirm3({ dom, cookieIn: new Uint8Array(0), flags: 0n, cancelled: 1 }),
+    "virDomainMigrateConfirm3",
+  );
+});
+
+test("what the driver leaves out is not supported", async () => {
+  await using host = new TestHost();
+  const { remote } = await host.connect();
+  await expect(remote.networkLookupByName({ name: "default" })).rejects.toMatchObject({
+    ...virt(3, "this function is not supported by the connection driver: virNetworkLookupByName"),
+    domain: 19,
+  });
+});
+
+test("a close callback is registered once and taken back once", async () => {
+  await using host = new TestHost();
+  const { remote } = await host.connect();
+  await remote.connectRegisterCloseCallback();
+  await expect(remote.connectRegisterCloseCallback()).rejects.toMatchObject({ code: 1 });
+  await remote.connectUnregisterCloseCallback();
+  await expect(remote.connectUnregisterCloseCallback()).rejects.toMatchObject({ code: 1 });
+});
+
+test("CONNECT_CLOSE is answered, and the connection is closed", async () => {
+  await using host = new TestHost();
+  const { peer, remote } = unopened(host);
+  await remote.connectClose();
+  await peer.closed;
+});
+
+test("no procedure of a connection that is not open does anything but refuse", async () => {
+  await using host = new TestHost();
+  const { peer } = unopened(host);
+  const open = /^(AUTH_|CONNECT_(OPEN|CLOSE|SUPPORTS_FEATURE)$)/;
+  const gated = Object.values(remoteDescription.procedures).filter(({ name, args }) => {
+    return !open.test(name) && args.encode.length < 2; // those without arguments: any payload fits them
+  });
+  expect(gated.length).toBeGreaterThan(20);
+  for (const procedure of gated) {
+    await expect(peer.call(procedure, undefined), procedure.name).rejects.toMatchObject({ code: 1 });
+  }
+  await peer.close();
+});

@@ -30,6 +30,15 @@ export function checkFinite(
   };
   const reference = (name: string): readonly string[] => (byName.has(name) ? [name] : []);
 
+  const turned = new Set<string>();
+  const typedefs = (name: string): readonly string[] => {
+    const definition = byName.get(name);
+    return definition?.kind === "typedef"
+      ? mentioned(definition.type).filter((to) => byName.get(to)?.kind === "typedef")
+      : [];
+  };
+  for (const { name } of definitions) walk(name, turned, typedefs, cycle("is defined by itself"), () => {});
+
   const empty = new Set<string>();
   const visited = new Set<string>();
   const visit = (name: string): void =>
@@ -45,15 +54,6 @@ export function checkFinite(
       },
     );
   for (const { name } of definitions) visit(name);
-
-  const turned = new Set<string>();
-  const typedefs = (name: string): readonly string[] => {
-    const definition = byName.get(name);
-    return definition?.kind === "typedef"
-      ? mentioned(definition.type).filter((to) => byName.get(to)?.kind === "typedef")
-      : [];
-  };
-  for (const { name } of definitions) walk(name, turned, typedefs, cycle("is defined by itself"), () => {});
 
   for (const definition of definitions) {
     for (const { type, at, name } of membersOf(definition)) {

@@ -161,12 +161,14 @@ class Parser {
   }
 
   #argument(): Argument {
-    if (this.#next.text === "void")
+    if (this.#next.text === "void") {
       return { type: { kind: "primitive", primitive: "void", span: this.#take() }, declarator: { kind: "plain" } };
-    return { type: this.#type(), declarator: { kind: "plain" } };
+    }
+    const type = this.#type();
+    return { type, declarator: type.kind === "string" ? { kind: "variable" } : { kind: "plain" } };
   }
 
-  /** rpcgen takes `T *`, `T name` and `string name<10>` as arguments; the RFC takes `T` only. */
+  /** rpcgen takes `T *`, `T name`, `string` and `string name<10>` as arguments; the RFC takes `T` only. */
   #argumentDeclarator(argument: Argument): Argument {
     if (this.#accept("*")) {
       if (this.#next.kind === "name") this.#name("an argument's name");

@@ -27,8 +27,10 @@ export class XdrReader {
   #depth = 0;
 
   constructor(bytes: Uint8Array, options: ReaderOptions = {}) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    // A Buffer's slice() is a view: decoded bytes would alias the caller's.
+    const { buffer, byteOffset, byteLength } = bytes;
+    this.#bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(buffer, byteOffset, byteLength);
+    this.#view = new DataView(buffer, byteOffset, byteLength);
     this.strict = options.strict ?? false;
     this.#maxDepth = options.maxDepth ?? 1024;
   }

@@ -73,10 +73,11 @@ describe("structs", () => {
     both(structs.empty_list, { points: [null, { x: 1, y: 1 }] }, "00000002 00000000 00000001 00000001 00000001");
   });
   test("decoded bytes are copies", () => {
-    const wire = bytes(lengthsWire);
-    const value = structs.lengths.decode(wire);
-    wire.fill(0xee);
-    expect(value).toEqual(lengths);
+    for (const wire of [bytes(lengthsWire), Buffer.from(bytes(lengthsWire))]) {
+      const value = structs.lengths.decode(wire);
+      wire.fill(0xee);
+      expect(value).toEqual(lengths);
+    }
   });
   test("an enumeration stays open, and strict closes it", () => {
     expect(structs.colour.decode(bytes("00000063"))).toBe(99);

@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { getSystemErrorMap } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
-import { type Domain, lookupDomainByID, lookupDomainByName, lookupDomainByUUID, parseUUID } from "../client/domain.ts";
-import { type Connection, connect, VirtError } from "../client/index.ts";
+import { type Connection, connect, type Domain, parseUUID, VirtError } from "../client/index.ts";
 import { VirErrorNumber } from "../generated/libvirt/index.ts";
 import { VerbError } from "./output.ts";
 
@@ -56,9 +55,9 @@ export async function withConnection<T>(uri: string, work: (conn: Connection) =>
 export async function lookupGuest(conn: Connection, given: string): Promise<Domain> {
   const uuid = parseUUID(given);
   const attempts: (() => Promise<Domain>)[] = [];
-  if (/^\d{1,9}$/.test(given)) attempts.push(() => lookupDomainByID(conn, Number(given)));
-  if (uuid !== undefined) attempts.push(() => lookupDomainByUUID(conn, uuid));
-  attempts.push(() => lookupDomainByName(conn, given));
+  if (/^\d{1,9}$/.test(given)) attempts.push(() => conn.lookupDomainByID(Number(given)));
+  if (uuid !== undefined) attempts.push(() => conn.lookupDomainByUUID(uuid));
+  attempts.push(() => conn.lookupDomainByName(given));
   let cause: unknown;
   for (const attempt of attempts) {
     try {

@@ -200,93 +200,52 @@ export class Domain {
   }
 }
 
-/** virDomainLookupByName. @throws {VirtError} VIR_ERR_NO_DOMAIN */
-export async function lookupDomainByName(conn: Connection, name: string): Promise<Domain> {
-  return new Domain(conn, (await conn.remote.domainLookupByName({ name })).dom);
-}
-
-/** virDomainLookupByID: of a running guest. @throws {VirtError} VIR_ERR_NO_DOMAIN */
-export async function lookupDomainByID(conn: Connection, id: number): Promise<Domain> {
-  return new Domain(conn, (await conn.remote.domainLookupById({ id })).dom);
-}
-
-/** virDomainLookupByUUID: 16 bytes. @throws {VirtError} VIR_ERR_NO_DOMAIN */
-export async function lookupDomainByUUID(conn: Connection, uuid: Uint8Array): Promise<Domain> {
-  return new Domain(conn, (await conn.remote.domainLookupByUuid({ uuid })).dom);
-}
-
-/**
- * virDomainLookupByUUIDString: 32 hexadecimal digits, with hyphens or without.
- * @throws {TypeError} where it is no UUID.
- * @throws {VirtError} VIR_ERR_NO_DOMAIN
- */
-export async function lookupDomainByUUIDString(conn: Connection, uuid: string): Promise<Domain> {
-  const bytes = parseUUID(uuid);
-  if (bytes === undefined) throw new TypeError(`not a UUID: ${uuid}`);
-  return lookupDomainByUUID(conn, bytes);
-}
-
-/** virConnectListAllDomains: flags are VIR_CONNECT_LIST_DOMAINS_*; 0 means all. */
-export async function listAllDomains(conn: Connection, flags = 0): Promise<Domain[]> {
-  const { domains } = await conn.remote.connectListAllDomains({ needResults: 1, flags });
-  return domains.map((ref) => new Domain(conn, ref));
-}
-
-/** virDomainDefineXML */
-export async function defineXML(conn: Connection, xml: string): Promise<Domain> {
-  return new Domain(conn, (await conn.remote.domainDefineXml({ xml })).dom);
-}
-
-/** virDomainDefineXMLFlags: flags are VIR_DOMAIN_DEFINE_*. */
-export async function defineXMLFlags(conn: Connection, xml: string, flags = 0): Promise<Domain> {
-  return new Domain(conn, (await conn.remote.domainDefineXmlFlags({ xml, flags })).dom);
-}
-
-/** virDomainCreateXML: starts a guest that vanishes when it stops. Flags are VIR_DOMAIN_START_*. */
-export async function createXML(conn: Connection, xml: string, flags = 0): Promise<Domain> {
-  return new Domain(conn, (await conn.remote.domainCreateXml({ xmlDesc: xml, flags })).dom);
-}
-
-/** The functions above as methods of a connection. */
+/** What a connection has to do with guests. The base of `Connection`, so that everything about guests is in this file. */
 export class DomainMethods {
-  /** {@link lookupDomainByName} */
-  lookupDomainByName(this: Connection, name: string): Promise<Domain> {
-    return lookupDomainByName(this, name);
+  /** virDomainLookupByName. Rejects with VIR_ERR_NO_DOMAIN where there is none. */
+  async lookupDomainByName(this: Connection, name: string): Promise<Domain> {
+    return new Domain(this, (await this.remote.domainLookupByName({ name })).dom);
   }
 
-  /** {@link lookupDomainByID} */
-  lookupDomainByID(this: Connection, id: number): Promise<Domain> {
-    return lookupDomainByID(this, id);
+  /** virDomainLookupByID, of a running guest. Rejects with VIR_ERR_NO_DOMAIN where there is none. */
+  async lookupDomainByID(this: Connection, id: number): Promise<Domain> {
+    return new Domain(this, (await this.remote.domainLookupById({ id })).dom);
   }
 
-  /** {@link lookupDomainByUUID} */
-  lookupDomainByUUID(this: Connection, uuid: Uint8Array): Promise<Domain> {
-    return lookupDomainByUUID(this, uuid);
+  /** virDomainLookupByUUID: 16 bytes. Rejects with VIR_ERR_NO_DOMAIN where there is none. */
+  async lookupDomainByUUID(this: Connection, uuid: Uint8Array): Promise<Domain> {
+    return new Domain(this, (await this.remote.domainLookupByUuid({ uuid })).dom);
   }
 
-  /** {@link lookupDomainByUUIDString} */
-  lookupDomainByUUIDString(this: Connection, uuid: string): Promise<Domain> {
-    return lookupDomainByUUIDString(this, uuid);
+  /**
+   * virDomainLookupByUUIDString: 32 hexadecimal digits, with hyphens or without. Rejects with a TypeError for
+   * anything else, and with VIR_ERR_NO_DOMAIN where there is none.
+   */
+  async lookupDomainByUUIDString(this: Connection, uuid: string): Promise<Domain> {
+    const bytes = parseUUID(uuid);
+    if (bytes === undefined) throw new TypeError(`not a UUID: ${uuid}`);
+    return this.lookupDomainByUUID(bytes);
   }
 
-  /** {@link listAllDomains} */
-  listAllDomains(this: Connection, flags?: number): Promise<Domain[]> {
-    return listAllDomains(this, flags);
+  /** virConnectListAllDomains: flags are VIR_CONNECT_LIST_DOMAINS_*; 0 means all. */
+  async listAllDomains(this: Connection, flags = 0): Promise<Domain[]> {
+    const { domains } = await this.remote.connectListAllDomains({ needResults: 1, flags });
+    return domains.map((ref) => new Domain(this, ref));
   }
 
-  /** {@link defineXML} */
-  defineXML(this: Connection, xml: string): Promise<Domain> {
-    return defineXML(this, xml);
+  /** virDomainDefineXML */
+  async defineXML(this: Connection, xml: string): Promise<Domain> {
+    return new Domain(this, (await this.remote.domainDefineXml({ xml })).dom);
   }
 
-  /** {@link defineXMLFlags} */
-  defineXMLFlags(this: Connection, xml: string, flags?: number): Promise<Domain> {
-    return defineXMLFlags(this, xml, flags);
+  /** virDomainDefineXMLFlags: flags are VIR_DOMAIN_DEFINE_*. */
+  async defineXMLFlags(this: Connection, xml: string, flags = 0): Promise<Domain> {
+    return new Domain(this, (await this.remote.domainDefineXmlFlags({ xml, flags })).dom);
   }
 
-  /** {@link createXML} */
-  createXML(this: Connection, xml: string, flags?: number): Promise<Domain> {
-    return createXML(this, xml, flags);
+  /** virDomainCreateXML: starts a guest that vanishes when it stops. Flags are VIR_DOMAIN_START_*. */
+  async createXML(this: Connection, xml: string, flags = 0): Promise<Domain> {
+    return new Domain(this, (await this.remote.domainCreateXml({ xmlDesc: xml, flags })).dom);
   }
 }
 

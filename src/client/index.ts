@@ -2,17 +2,5 @@ export { AbortError, ProtocolError, TimeoutError, TransportError, VirtError } fr
 export { XdrError } from "../xdr/index.ts";
 export { type ConnectOptions, type ConnectTransportOptions, connect, connectTransport } from "./connect.ts";
 export { Connection } from "./connection.ts";
-export {
-  createXML,
-  Domain,
-  defineXML,
-  defineXMLFlags,
-  formatUUID,
-  listAllDomains,
-  lookupDomainByID,
-  lookupDomainByName,
-  lookupDomainByUUID,
-  lookupDomainByUUIDString,
-  parseUUID,
-} from "./domain.ts";
+export { Domain, formatUUID, parseUUID } from "./domain.ts";
 export { type ConnectUri, parseUri, type UriTransport } from "./uri.ts";

@@ -1,17 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  createXML,
-  defineXML,
-  defineXMLFlags,
-  formatUUID,
-  listAllDomains,
-  lookupDomainByID,
-  lookupDomainByName,
-  lookupDomainByUUID,
-  lookupDomainByUUIDString,
-  parseUUID,
-} from "../../src/client/domain.ts";
-import { type Connection, connectTransport, VirtError } from "../../src/client/index.ts";
+import { type Connection, connectTransport, formatUUID, parseUUID, VirtError } from "../../src/client/index.ts";
 import {
   VirConnectListAllDomainsFlags,
   VirDomainMemoryFlags,
@@ -44,25 +32,25 @@ const UUID = "11111111-2222-4333-8444-555555555555";
 const xml = `<domain type='virtwire'><name>web</name><uuid>${UUID}</uuid><memory unit='MiB'>2</memory><vcpu>2</vcpu></domain>`;
 
 test("domain/names: a definition is found by name and by UUID, with no id while it is not running", async () => {
-  const defined = await defineXML(conn, xml);
+  const defined = await conn.defineXML(xml);
   for (const domain of [
     defined,
-    await lookupDomainByName(conn, "web"),
-    await lookupDomainByUUID(conn, defined.getUUID()),
-    await lookupDomainByUUIDString(conn, UUID.toUpperCase().replaceAll("-", "")),
-    (await listAllDomains(conn))[0]!,
+    await conn.lookupDomainByName("web"),
+    await conn.lookupDomainByUUID(defined.getUUID()),
+    await conn.lookupDomainByUUIDString(UUID.toUpperCase().replaceAll("-", "")),
+    (await conn.listAllDomains())[0]!,
   ]) {
     expect([domain.getName(), domain.getID(), domain.getUUIDString()]).toEqual(["web", -1, UUID]);
     expect(domain.connection).toBe(conn);
   }
-  expect(await listAllDomains(conn, VirConnectListAllDomainsFlags.VIR_CONNECT_LIST_DOMAINS_ACTIVE)).toEqual([]);
+  expect(await conn.listAllDomains(VirConnectListAllDomainsFlags.VIR_CONNECT_LIST_DOMAINS_ACTIVE)).toEqual([]);
 });
 
 test("domain/id: known after create, gone after destroy", async () => {
-  const domain = await defineXMLFlags(conn, xml);
+  const domain = await conn.defineXMLFlags(xml);
   await domain.create();
   expect(domain.getID()).toBe(1);
-  expect((await lookupDomainByID(conn, 1)).getName()).toBe("web");
+  expect((await conn.lookupDomainByID(1)).getName()).toBe("web");
   await domain.destroy();
   expect(domain.getID()).toBe(-1);
   await domain.createWithFlags();
@@ -72,7 +60,7 @@ test("domain/id: known after create, gone after destroy", async () => {
 });
 
 test("domain/facts: info, state, XML and the like", async () => {
-  const domain = await defineXML(conn, xml);
+  const domain = await conn.defineXML(xml);
   await domain.create();
   expect(await domain.getInfo()).toMatchObject({ state: 1, maxMem: 2048n, memory: 2048n, nrVirtCpu: 2 });
   expect((await domain.getState()).state).toBe(VirDomainState.VIR_DOMAIN_RUNNING);
@@ -88,7 +76,7 @@ test("domain/facts: info, state, XML and the like", async () => {
 });
 
 test("domain/transient: vanishes when it stops, and then no call finds it", async () => {
-  const domain = await createXML(conn, xml);
+  const domain = await conn.createXML(xml);
   expect(await domain.isPersistent()).toBe(false);
   await domain.destroy();
   const error: unknown = await domain.getInfo().catch((e: unknown) => e);
@@ -106,11 +94,11 @@ describe("domain/uuid", () => {
 
   test.each(["", "web", UUID.slice(1), `${UUID}0`, UUID.replace("1", "g")])("%j is none", async (text) => {
     expect(parseUUID(text)).toBeUndefined();
-    await expect(lookupDomainByUUIDString(conn, text)).rejects.toThrow("not a UUID");
+    await expect(conn.lookupDomainByUUIDString(text)).rejects.toThrow("not a UUID");
   });
 
   test("a copy: what the caller does with it stays with the caller", async () => {
-    const domain = await defineXML(conn, xml);
+    const domain = await conn.defineXML(xml);
     domain.getUUID().fill(0);
     expect(domain.getUUIDString()).toBe(UUID);
   });

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Domain, defineXML, listAllDomains } from "../../src/client/domain.ts";
-import { type Connection, connectTransport } from "../../src/client/index.ts";
+import { type Connection, connectTransport, type Domain } from "../../src/client/index.ts";
 import { VirDomainMemoryFlags, VirDomainMigrateFlags, VirDomainState } from "../../src/generated/libvirt/index.ts";
 import { createMemoryHypervisor, remoteProgram } from "../../src/hypervisor/index.ts";
 import { type MigrationEvent, migrate, startMigration } from "../../src/migration/index.ts";
@@ -40,8 +39,7 @@ let guest: Domain;
 
 beforeEach(async () => {
   [alpha, beta] = await Promise.all([host("alpha"), host("beta")]);
-  guest = await defineXML(
-    alpha.conn,
+  guest = await alpha.conn.defineXML(
     "<domain type='virtwire'><name>web</name><title>old</title><memory unit='MiB'>8</memory></domain>",
   );
   await guest.create();
@@ -83,7 +81,7 @@ test("migration/back-and-forth: a guest that was moved can be moved back", async
   let moved = guest;
   for (const to of [beta, alpha, beta]) moved = await migrate(moved, to.conn, { live: true, flags });
   expect(await memoryHash(moved)).toBe(before);
-  expect(await listAllDomains(alpha.conn)).toEqual([]);
+  expect(await alpha.conn.listAllDomains()).toEqual([]);
 });
 
 test("migration/abort: the guest goes on running on the source, and nothing of it is on the destination", async () => {
@@ -100,7 +98,7 @@ test("migration/abort: the guest goes on running on the source, and nothing of i
   });
   await expect(result).rejects.toMatchObject({ name: "AbortError" });
   expect((await guest.getState()).state).toBe(VIR_DOMAIN_RUNNING);
-  expect(await listAllDomains(beta.conn)).toEqual([]);
+  expect(await beta.conn.listAllDomains()).toEqual([]);
 });
 
 test("migration/destination-lost: the guest goes on running on the source", async () => {

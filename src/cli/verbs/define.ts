@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { defineXML, defineXMLFlags } from "../../client/domain.ts";
 import { VirDomainDefineFlags } from "../../generated/libvirt/index.ts";
 import { printMessage } from "../output.ts";
 import { attempting, connectionUri, operand, readText, verb, withConnection } from "../verb.ts";
@@ -15,8 +14,8 @@ export function define(): Command {
       const domain = await withConnection(connectionUri(command), (conn) =>
         attempting(`Failed to define domain from ${file}`, () =>
           options.validate
-            ? defineXMLFlags(conn, xml, VirDomainDefineFlags.VIR_DOMAIN_DEFINE_VALIDATE)
-            : defineXML(conn, xml),
+            ? conn.defineXMLFlags(xml, VirDomainDefineFlags.VIR_DOMAIN_DEFINE_VALIDATE)
+            : conn.defineXML(xml),
         ),
       );
       printMessage(`Domain '${domain.getName()}' defined from ${file}`);

@@ -1,11 +1,9 @@
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
-import { type Domain, defineXML, listAllDomains } from "../../client/domain.ts";
-import { type Connection, connect } from "../../client/index.ts";
+import { type Connection, connect, type Domain } from "../../client/index.ts";
 import {
   VirConnectListAllDomainsFlags,
   VirDomainGetJobStatsFlags,
@@ -86,9 +84,19 @@ class Ground {
     process.on("exit", this.#lastChance);
   }
 
-  async host(name: string): Promise<Host> {
-    this.#dir ??= await mkdtemp(join(tmpdir(), "virtwire-demo-"));
-    const daemon = await startDaemon(name, this.#dir);
+  /** Starts daemons side by side. Where one fails the others are waited for all the same, so that they can be ended. */
+  async hosts(...names: string[]): Promise<Host[]> {
+    const dir = mkdtempSync(join(tmpdir(), "virtwire-demo-"));
+    this.#dir = dir;
+    const outcomes = await Promise.allSettled(names.map((name) => this.#host(name, dir)));
+    return outcomes.map((outcome) => {
+      if (outcome.status === "rejected") throw outcome.reason;
+      return outcome.value;
+    });
+  }
+
+  async #host(name: string, dir: string): Promise<Host> {
+    const daemon = await startDaemon(name, dir);
     this.#daemons.push(daemon);
     const conn = await connect(daemon.uri);
     this.#connections.push(conn);
@@ -121,11 +129,11 @@ interface Host {
 /** @returns whether everything that was promised holds. */
 async function play(ground: Ground, bandwidth: number, signal: AbortSignal): Promise<boolean> {
   print("Live migration of a running guest by libvirt's migration protocol 3\n\n");
-  const [alpha, beta] = [await ground.host("alpha"), await ground.host("beta")];
+  const [alpha, beta] = (await ground.hosts("alpha", "beta")) as [Host, Host];
   for (const { name, daemon } of [alpha, beta]) print(`  ${name.padEnd(6)} process ${daemon.pid}, ${daemon.uri}\n`);
   signal.throwIfAborted();
 
-  const guest = await defineXML(alpha.conn, GUEST_XML);
+  const guest = await alpha.conn.defineXML(GUEST_XML);
   await guest.create();
   print(`  guest  '${NAME}' runs on alpha, id ${guest.getID()}, ${MEMORY_MIB} MiB\n`);
   const before = await memoryHash(guest, signal);
@@ -172,7 +180,7 @@ interface Check {
 
 async function checkBeta(beta: Host, moved: Domain): Promise<Check[]> {
   const { VIR_CONNECT_LIST_DOMAINS_ACTIVE } = VirConnectListAllDomainsFlags;
-  const found = (await listAllDomains(beta.conn, VIR_CONNECT_LIST_DOMAINS_ACTIVE)).find(sameGuest(moved));
+  const found = (await beta.conn.listAllDomains(VIR_CONNECT_LIST_DOMAINS_ACTIVE)).find(sameGuest(moved));
   if (found === undefined) return [{ holds: false, text: "beta does not list the guest as running" }];
   const { state } = await found.getState();
   const xml = await found.getXMLDesc();
@@ -187,7 +195,7 @@ async function checkBeta(beta: Host, moved: Domain): Promise<Check[]> {
 }
 
 async function checkAlpha(alpha: Host, guest: Domain): Promise<Check> {
-  const found = (await listAllDomains(alpha.conn)).find(sameGuest(guest));
+  const found = (await alpha.conn.listAllDomains()).find(sameGuest(guest));
   if (found === undefined) return { holds: true, text: "on alpha: gone" };
   const { state } = await found.getState();
   const stopped = state === VirDomainState.VIR_DOMAIN_SHUTOFF && found.getID() === -1;

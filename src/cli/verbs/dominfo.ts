@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import type { Domain } from "../../client/domain.ts";
-import { type Connection, VirtError } from "../../client/index.ts";
+import { type Connection, type Domain, VirtError } from "../../client/index.ts";
 import { VirErrorNumber } from "../../generated/libvirt/index.ts";
 import { stateWord } from "../domain-words.ts";
 import { fact, printJson, printMessage } from "../output.ts";

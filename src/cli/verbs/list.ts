@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Domain, listAllDomains } from "../../client/domain.ts";
+import type { Domain } from "../../client/index.ts";
 import { VirConnectListAllDomainsFlags as Flag } from "../../generated/libvirt/index.ts";
 import { stateWord } from "../domain-words.ts";
 import { print, printJson, printMessage, table } from "../output.ts";
@@ -44,7 +44,7 @@ export function list(): Command {
     .option("--json", "one JSON value instead of a table")
     .action(async (options: Options, command: Command) => {
       const rows = await withConnection(connectionUri(command), async (conn) => {
-        const domains = (await listAllDomains(conn, selection(options))).sort(byIdThenName);
+        const domains = (await conn.listAllDomains(selection(options))).sort(byIdThenName);
         return Promise.all(domains.map(async (domain) => ({ domain, state: (await domain.getState()).state })));
       });
       if (options.json) {

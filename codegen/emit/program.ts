@@ -120,13 +120,13 @@ export function emitServer(program: Program, module: Module, table: TypeTable, o
   const events = program.procedures.filter(({ msg }) => msg !== null);
   file.add(
     ...doc([`The ${program.name} program for a dispatcher.`]),
-    `export const ${name.charAt(0).toLowerCase()}${name.slice(1)}Description: ${description} = {`,
+    `export const ${name.charAt(0).toLowerCase()}${name.slice(1)}Description = {`,
     `  ...${p}.program,`,
     "  procedures: {",
     ...entries(calls(program)),
     "  },",
     ...(events.length === 0 ? ["  events: {},"] : ["  events: {", ...entries(events), "  },"]),
-    "};",
+    `} satisfies ${description};`,
   );
   return file.toString();
 }

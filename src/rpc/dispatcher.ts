@@ -34,27 +34,33 @@ interface Served<Context> {
   readonly handler: AnyHandler<Context> | undefined;
 }
 
+interface ServedVersion<Context> {
+  readonly program: DispatchProgram<Context>;
+  readonly procedures: ReadonlyMap<number, Served<Context>>;
+}
+
 /**
  * Answers calls. Every call gets one reply, whatever is wrong with it.
  * @source virNetServerProgramDispatchCall, libvirt src/rpc/virnetserverprogram.c
  */
 export class Dispatcher<Context> {
-  readonly #programs = new Map<
-    number,
-    { program: DispatchProgram<Context>; procedures: Map<number, Served<Context>> }
-  >();
+  /** By program, then by version. */
+  readonly #programs = new Map<number, Map<number, ServedVersion<Context>>>();
   readonly #options: DispatcherOptions<Context>;
 
   constructor(programs: readonly DispatchProgram<Context>[], options: DispatcherOptions<Context> = {}) {
     this.#options = options;
     for (const program of programs) {
       const { description, handlers } = program;
-      if (this.#programs.has(description.number)) throw new TypeError(`program ${description.name} is served twice`);
+      const { name, number, version } = description;
+      const versions = this.#programs.get(number) ?? new Map<number, ServedVersion<Context>>();
+      if (versions.has(version)) throw new TypeError(`program ${name} version ${version} is served twice`);
       const procedures = new Map<number, Served<Context>>();
       for (const [key, procedure] of Object.entries(description.procedures)) {
         procedures.set(procedure.number, { procedure, handler: handlers[key]?.bind(handlers) });
       }
-      this.#programs.set(description.number, { program, procedures });
+      versions.set(version, { program, procedures });
+      this.#programs.set(number, versions);
     }
   }
 
@@ -68,8 +74,8 @@ export class Dispatcher<Context> {
     contextOf: (procedure: AnyProcedure) => Context,
   ): Uint8Array | Promise<Uint8Array> {
     const { prog, vers, proc, status } = header;
-    const entry = this.#programs.get(prog);
-    if (entry === undefined || entry.program.description.version !== vers) {
+    const entry = this.#programs.get(prog)?.get(vers);
+    if (entry === undefined) {
       // C prints both with %d.
       return errorReply(header, rpcError(`Cannot find program ${prog | 0} version ${vers | 0}`));
     }

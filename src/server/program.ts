@@ -1,5 +1,5 @@
 import type { AnyHandler, AnyProcedure, DispatchProgram } from "../rpc/index.ts";
-import type { ProgramDescription } from "../xdr/index.ts";
+import type { HandlersOf, ProgramDescription } from "../xdr/index.ts";
 import type { CallContext } from "./session.ts";
 
 /** A program and what serves it, for `createServer`. */
@@ -18,6 +18,10 @@ export interface ServeOptions {
  * is left out is answered VIR_ERR_NO_SUPPORT with the name of the C function. A handler may throw VirtError; anything
  * else that it throws is answered VIR_ERR_INTERNAL_ERROR.
  */
-export function serve(description: ProgramDescription, handlers: object, options: ServeOptions = {}): ServedProgram {
+export function serve<Description extends ProgramDescription>(
+  description: Description,
+  handlers: HandlersOf<Description, CallContext>,
+  options: ServeOptions = {},
+): ServedProgram {
   return { description, handlers: handlers as Record<string, AnyHandler<CallContext>>, before: options.before };
 }

@@ -31,6 +31,7 @@ export type {
   CallOptions,
   EventProcedure,
   Handler,
+  HandlersOf,
   Procedure,
   ProgramDescription,
   ProgramId,

@@ -83,3 +83,13 @@ export interface StreamReply<Ret, Stream> {
 
 /** The handler of one procedure. */
 export type Handler<Args, Ret, Context> = (args: Args, context: Context) => Ret | Promise<Ret>;
+
+/** The handlers that a program may have, by the keys of its description. */
+export type HandlersOf<Description extends ProgramDescription, Context> = {
+  readonly [Key in keyof Description["procedures"]]?: Description["procedures"][Key] extends Procedure<
+    infer Args,
+    infer Ret
+  >
+    ? Handler<Args, Ret, Context>
+    : never;
+};

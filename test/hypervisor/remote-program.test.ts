@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type RemoteClient, remoteDescription, RemoteClient as Stubs } from "../../src/generated/remote/index.ts";
-import { Peer } from "../../src/rpc/index.ts";
+import { type AnyProcedure, Peer } from "../../src/rpc/index.ts";
 import { pair } from "../../src/transport/index.ts";
 import { guestXml, startGuest, TestHost, virt } from "./hosts.ts";
 
@@ -124,7 +124,7 @@ test("no procedure of a connection that is not open does anything but refuse", a
   await using host = new TestHost();
   const { peer } = unopened(host);
   const open = /^(AUTH_|CONNECT_(OPEN|CLOSE|SUPPORTS_FEATURE)$)/;
-  const gated = Object.values(remoteDescription.procedures).filter(({ name, args }) => {
+  const gated = Object.values<AnyProcedure>(remoteDescription.procedures).filter(({ name, args }) => {
     return !open.test(name) && args.encode.length < 2; // those without arguments: any payload fits them
   });
   expect(gated.length).toBeGreaterThan(20);

@@ -24,7 +24,7 @@ export interface PetHandlers<Context> {
 }
 
 /** The PET program for a dispatcher. */
-export const petDescription: ProgramDescription = {
+export const petDescription = {
   ...p.program,
   procedures: {
     animalFeed: p.animalFeed,
@@ -34,4 +34,4 @@ export const petDescription: ProgramDescription = {
   events: {
     eventHungry: p.eventHungry,
   },
-};
+} satisfies ProgramDescription;

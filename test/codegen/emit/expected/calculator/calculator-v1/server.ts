@@ -12,11 +12,11 @@ export interface CalculatorHandlers<Context> {
 }
 
 /** The CALCULATOR program for a dispatcher. */
-export const calculatorDescription: ProgramDescription = {
+export const calculatorDescription = {
   ...p.program,
   procedures: {
     null_: p.null_,
     add: p.add,
   },
   events: {},
-};
+} satisfies ProgramDescription;

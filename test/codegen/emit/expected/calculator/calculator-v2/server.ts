@@ -15,7 +15,7 @@ export interface CalculatorHandlers<Context> {
 }
 
 /** The CALCULATOR program for a dispatcher. */
-export const calculatorDescription: ProgramDescription = {
+export const calculatorDescription = {
   ...p.program,
   procedures: {
     null_: p.null_,
@@ -24,4 +24,4 @@ export const calculatorDescription: ProgramDescription = {
     delete_: p.delete_,
   },
   events: {},
-};
+} satisfies ProgramDescription;

@@ -14,7 +14,7 @@ const { values, positionals } = parseArgs({
 
 try {
   if (values.out === undefined) throw new Error("--out DIR is missing");
-  const { files, warnings } = await generate(positionals, {
+  const { files, warnings } = generate(positionals, {
     ...(values.runtime === undefined ? {} : { runtime: values.runtime }),
     requireLimits: values["require-limits"],
   });

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { Diagnostic } from "./diagnostics.ts";
 import { emitModule, emitRoot, type GeneratedFiles } from "./emit/module.ts";
 import { folderOf } from "./emit/types.ts";
-import { loadModule } from "./loader.ts";
+import { type Loaded, loadModule } from "./loader.ts";
 import type { Module } from "./model.ts";
 
 export interface GenerateOptions {
@@ -22,21 +22,28 @@ export interface Generated {
 
 /**
  * Reads `.x` files and the ones they include, and returns the TypeScript of all of them.
- * @throws {CodegenError} with every mistake found, placed in its source.
+ * @throws {CodegenError} with every mistake found, placed in its source
+ * @throws {RangeError} where two files of the same name would be written to one folder
  */
-export async function generate(paths: readonly string[], options: GenerateOptions = {}): Promise<Generated> {
+export function generate(paths: readonly string[], options: GenerateOptions = {}): Generated {
   const { runtime = "virtwire/xdr", ...load } = options;
-  const loaded = await Promise.all(paths.map((path) => loadModule(path, load)));
-  const byFolder = new Map<string, Module>();
+  const cache = new Map<string, Loaded>();
+  const loaded = paths.map((path) => loadModule(path, { ...load, cache }));
+  const modules = new Set<Module>();
   const visit = (module: Module): void => {
     for (const imported of module.imports) visit(imported);
-    if (!byFolder.has(folderOf(module))) byFolder.set(folderOf(module), module);
+    modules.add(module);
   };
   for (const { module } of loaded) visit(module);
-  const modules = [...byFolder.values()];
-  const files = new Map(modules.flatMap((module) => [...emitModule(module, { runtime })]));
-  if (modules.length > 1) files.set("index.ts", emitRoot(modules));
-  return { files, warnings: loaded.flatMap(({ warnings }) => warnings) };
+  const folders = new Map<string, Module>();
+  for (const module of modules) {
+    const other = folders.get(folderOf(module));
+    if (other) throw new RangeError(`${other.file} and ${module.file} would both be written to ${folderOf(module)}/`);
+    folders.set(folderOf(module), module);
+  }
+  const files = new Map([...modules].flatMap((module) => [...emitModule(module, { runtime })]));
+  if (modules.size > 1) files.set("index.ts", emitRoot([...modules]));
+  return { files, warnings: [...new Set(loaded.flatMap(({ warnings }) => warnings))] };
 }
 
 /** Writes generated files below `out`. A file that already has its text is left alone, so that builds stay incremental. */

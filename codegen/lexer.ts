@@ -32,6 +32,8 @@ export interface Token extends Span {
 
 const NO_COMMENTS: readonly Comment[] = [];
 /** What ends a run. Searching for the end, unlike matching the run, needs no stack however long the run is. */
+const NEWLINE = /\n/g;
+const BLANK = /[\s\uFEFF]/;
 const NOT_BLANK = /[^ \t\r\f\v\uFEFF]/g;
 const NOT_WORD = /[^A-Za-z0-9_]/g;
 const KNOWN = /[\sA-Za-z0-9_{}()[\]<>,;:=*/"-]/g;
@@ -45,67 +47,56 @@ export function* lex(text: string): Generator<Token, void, undefined> {
   let position = 0;
   let line = 1;
   let lineStart = 0;
+  let newline = find(NEWLINE, text, 0); // the next one
   let lineIsBlank = true;
   let comments: Comment[] = [];
 
-  const newlines = (from: number, to: number): void => {
-    for (let at = text.indexOf("\n", from); at !== -1 && at < to; at = text.indexOf("\n", at + 1)) {
+  const moveTo = (end: number): void => {
+    for (; newline < end; newline = find(NEWLINE, text, lineStart)) {
       line += 1;
-      lineStart = at + 1;
+      lineStart = newline + 1;
     }
+    position = end;
   };
+  const span = (length: number): Span => ({ line, column: position - lineStart + 1, length });
   const token = (kind: TokenKind, content: string, length: number): Token => {
-    const made = {
-      kind,
-      text: content,
-      line,
-      column: position - lineStart + 1,
-      length,
-      comments: comments.length === 0 ? NO_COMMENTS : comments,
-    };
+    const before = comments.length === 0 ? NO_COMMENTS : comments;
     if (comments.length > 0) comments = [];
-    position += length;
-    return made;
+    return { kind, text: content, line, column: position - lineStart + 1, length, comments: before };
   };
 
   while (position < text.length) {
-    const character = text[position];
+    const character = text[position]!;
+    const next = text[position + 1];
     if (character === "\n") {
-      position += 1;
-      line += 1;
-      lineStart = position;
+      moveTo(position + 1);
       lineIsBlank = true;
-    } else if (text.startsWith("/*", position)) {
+    } else if (character === "/" && next === "*") {
       const close = text.indexOf("*/", position + 2);
-      if (close === -1) {
-        yield token("unclosed", "/*", 2);
-        newlines(position, text.length);
-        position = text.length;
-        break;
-      }
-      const [startLine, column] = [line, position - lineStart + 1];
-      newlines(position, close);
-      const content = text.slice(position + 2, close);
-      comments.push({ text: content, line: startLine, column, length: 2 });
-      position = close + 2;
-    } else if (text.startsWith("//", position)) {
+      if (close === -1) yield token("unclosed", "/*", 2);
+      else comments.push({ text: text.slice(position + 2, close), ...span(2) });
+      moveTo(close === -1 ? text.length : close + 2);
+    } else if (character === "/" && next === "/") {
       // Not in the RFC, but real files from outside rpcgen's world have it, and "/" means nothing else.
       const end = lineEnd(text, position);
-      const content = text.slice(position + 2, end);
-      comments.push({ text: content, line, column: position - lineStart + 1, length: 2 });
-      position = end;
+      comments.push({ text: text.slice(position + 2, end), ...span(2) });
+      moveTo(end);
     } else if (lineIsBlank && (character === "%" || character === "#")) {
-      const [start, end] = [position, directiveEnd(text, position)];
-      const content = text.slice(start + 1, end).replaceAll(/\\\r?\n/g, " ");
-      yield token(character === "%" ? "passed" : "directive", content, Math.min(end, lineEnd(text, start)) - start);
-      position = end;
-      newlines(start, end);
-    } else if (/\s|\uFEFF/.test(character!)) {
-      position = Math.max(position + 1, find(NOT_BLANK, text, position));
+      const end = directiveEnd(text, position);
+      const content = text.slice(position + 1, end).replaceAll(/\\\r?\n/g, " ");
+      yield token(
+        character === "%" ? "passed" : "directive",
+        content,
+        Math.min(end, lineEnd(text, position)) - position,
+      );
+      moveTo(end);
+    } else if (BLANK.test(character)) {
+      moveTo(Math.max(position + 1, find(NOT_BLANK, text, position)));
     } else {
       lineIsBlank = false;
       const [kind, end] = tokenAt(text, position);
       yield token(kind, text.slice(position, end), end - position);
+      moveTo(end);
     }
   }
   yield token("end", "", 0);
@@ -114,10 +105,10 @@ export function* lex(text: string): Generator<Token, void, undefined> {
 /** The kind and the end of the token that begins at `from`, which is no comment, line or blank. */
 function tokenAt(text: string, from: number): [TokenKind, end: number] {
   const character = text[from]!;
+  if ("{}()[]<>,;:=*".includes(character)) return ["punctuation", from + 1];
   if (/[A-Za-z_]/.test(character)) return ["name", find(NOT_WORD, text, from)];
   // Whether the digits fit the base is the parser's question.
   if (/^-?[0-9]/.test(text.slice(from, from + 2))) return ["number", find(NOT_WORD, text, from + 1)];
-  if ("{}()[]<>,;:=*".includes(character)) return ["punctuation", from + 1];
   if (character === '"') return stringAt(text, from);
   return ["unknown", Math.max(from + 1, find(KNOWN, text, from))];
 }
@@ -130,9 +121,10 @@ function stringAt(text: string, from: number): [TokenKind, end: number] {
   }
 }
 
+/** Where the pattern, global and one unit wide, is found from there on; the text's length where it is not. */
 function find(pattern: RegExp, text: string, from: number): number {
   pattern.lastIndex = from;
-  return pattern.exec(text)?.index ?? text.length;
+  return pattern.test(text) ? pattern.lastIndex - 1 : text.length;
 }
 
 function lineEnd(text: string, from: number): number {

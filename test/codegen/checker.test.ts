@@ -33,7 +33,7 @@ describe("types", () => {
     ["int *a", "int *a"],
   ])("%s", (source, wanted) => {
     const [definition] = moduleOf(`struct s { ${source}; };`).definitions;
-    expect(definition!.kind === "struct" && typeText(definition.fields[0]!.type, "a")).toBe(wanted);
+    expect(definition?.kind === "struct" && typeText(definition.fields[0]!.type, "a")).toBe(wanted);
   });
 
   test("a file's own name goes before C's", () => {

@@ -10,7 +10,7 @@ export function codegen(): Command {
     .option("--require-limits", "refuse arrays, strings and opaque data without a limit")
     .action(async (files: string[], options: { out: string; runtime?: string; requireLimits?: boolean }) => {
       try {
-        const { files: generated, warnings } = await generate(files, {
+        const { files: generated, warnings } = generate(files, {
           ...(options.runtime === undefined ? {} : { runtime: options.runtime }),
           requireLimits: options.requireLimits ?? false,
         });

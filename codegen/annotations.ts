@@ -80,9 +80,9 @@ function annotationLines(comment: Comment): { name: string; value: string | unde
   });
 }
 
-const NOTE = /^(insert@\d+|alloc@\d+@[\w ]+@\d+|call-by-reference|\([\w ]+\*+\s*\))$/;
+const NOTE = /^(insert@\d+|alloc@\d+@[\w ]+@\d+|call-by-reference|recurring|\([\w ]+\*+\s*\))$/;
 
-/** Of the comments behind a member, those that gendispatch.pl reads: `insert@1`, `alloc@1@unsigned int@2`, `(const char **)`. */
+/** Of the comments behind a member, those that mean something: gendispatch.pl's (`insert@1`, `(const char **)`) and our `recurring`. */
 export function memberNotes(comments: readonly Comment[]): readonly string[] {
   return comments.map(({ text }) => (text.length > 200 ? "" : text.trim())).filter((text) => NOTE.test(text));
 }

@@ -48,6 +48,8 @@ export class TypeWriter {
   readonly #namespace: string | undefined;
   readonly #runtime: string;
   readonly #up: string;
+  /** Element types of the arrays written so far. */
+  readonly #lists = new Set<string>();
 
   /** @param namespace what the file imports the module's `types.ts` as; absent in `types.ts` itself */
   constructor(file: SourceFile, table: TypeTable, module: Module, options: EmitOptions, namespace?: string) {
@@ -112,7 +114,7 @@ export class TypeWriter {
       case "varArray":
         return this.#isChar(type.element)
           ? [`w.chars(${value}, ${this.#number(type.max)}${name});`]
-          : [`w.array(${value}, ${this.#number(type.max)}, ${this.#function("encode", type.element)}${name});`];
+          : [this.#encodeArray(type.element, value, this.#number(type.max), name)];
       case "optional": {
         const inner = this.encode(type.element, value, at);
         if (inner.length === 1) return [`if (w.present(${value})) ${inner[0]}`];
@@ -130,8 +132,8 @@ export class TypeWriter {
     }
   }
 
-  /** An expression that reads a value of `type`. */
-  decode(type: Type, at?: string): string {
+  /** An expression that reads a value of `type`. `recurring`: a string of few values, see `XdrReader.name`. */
+  decode(type: Type, at?: string, recurring = false): string {
     const name = at === undefined ? "" : `, ${at}`;
     switch (type.kind) {
       case "void":
@@ -143,21 +145,20 @@ export class TypeWriter {
       case "varOpaque":
         return `r.opaque(${this.#number(type.max)}${name})`;
       case "string":
-        return `r.string(${this.#number(type.max)}${name})`;
+        return `r.${recurring ? "name" : "string"}(${this.#number(type.max)}${name})`;
       case "array":
         return this.#isChar(type.element)
           ? `r.fixedChars(${this.#number(type.length)}${name})`
           : `r.fixedArray(${this.#number(type.length)}, ${this.#function("decode", type.element)}${name})`;
       case "varArray": {
         if (this.#isChar(type.element)) return `r.chars(${this.#number(type.max)}${name})`;
-        const least = this.#table.leastBytes(type.element);
-        return `r.array(${this.#number(type.max)}, ${least}, ${this.#function("decode", type.element)}${name})`;
+        return this.#decodeArray(type.element, this.#number(type.max), name);
       }
       case "optional":
         return `r.present(${at ?? ""}) ? ${this.decode(type.element, at)} : null`;
       case "ref": {
         const resolved = this.#table.resolve(type);
-        if (resolved.kind !== "ref") return this.decode(resolved, at);
+        if (resolved.kind !== "ref") return this.decode(resolved, at, recurring);
         return `${this.#codec("decode", resolved.name)}(r${this.#table.isInner(resolved.name) ? name : ""})`;
       }
       default:
@@ -250,7 +251,10 @@ export class TypeWriter {
       "}",
     );
     const encode = fields.flatMap(({ name: field, type }) => this.encode(type, `v.${camelCase(field)}`, quoted(field)));
-    const decode = fields.map(({ name: field, type }) => `${camelCase(field)}: ${this.decode(type, quoted(field))}`);
+    const decode = fields.map(
+      ({ name: field, type, notes }) =>
+        `${camelCase(field)}: ${this.decode(type, quoted(field), notes.includes("recurring"))}`,
+    );
     const inner = this.#table.isInner(definition.name);
     const [first = ""] = decode;
     const result =
@@ -359,6 +363,67 @@ export class TypeWriter {
     ];
   }
 
+  #encodeArray(element: Type, value: string, max: string, name: string): string {
+    const item = this.#itemOf(element);
+    if (item === undefined) return `w.array(${value}, ${max}, ${this.#function("encode", element)}${name});`;
+    return `encodeEach${item}(w, ${value}, ${max}${name});`;
+  }
+
+  #decodeArray(element: Type, max: string, name: string): string {
+    const item = this.#itemOf(element);
+    const least = this.#table.leastBytes(element);
+    if (item === undefined) return `r.array(${max}, ${least}, ${this.#function("decode", element)}${name})`;
+    return `decodeEach${item}(r, ${max}${name})`;
+  }
+
+  /** Arrays of structs and unions get a loop of their own: the call of each element's codec can then be inlined. */
+  #itemOf(element: Type): string | undefined {
+    const resolved = this.#table.resolve(element);
+    if (resolved.kind !== "ref" || this.#table.entry(resolved.name).definition.kind === "enum") return undefined;
+    this.#lists.add(resolved.name);
+    return this.#table.entry(resolved.name).name;
+  }
+
+  /** The functions that arrays were written with so far. */
+  defineLists(): void {
+    for (const element of this.#lists) {
+      const { name } = this.#table.entry(element);
+      const type = this.#typeName(element);
+      const [encode, decode] = [this.#codec("encode", element), this.#codec("decode", element)];
+      const inField = this.#file.value("inField", this.#runtime);
+      const least = this.#table.leastBytes({ kind: "ref", name: element });
+      const writer = this.#file.type("XdrWriter", this.#runtime);
+      const reader = this.#file.type("XdrReader", this.#runtime);
+      this.#file.add(
+        list(
+          `function encodeEach${name}(`,
+          [`w: ${writer}`, `v: readonly ${type}[]`, "max: number", 'at = ""'],
+          "): void {",
+        ),
+        "  w.count(v, max, at);",
+        "  let i = 0;",
+        "  try {",
+        `    for (; i < v.length; i++) ${encode}(w, v[i] as ${type});`,
+        "  } catch (error) {",
+        `    throw ${inField}(error, \`\${at}[\${i}]\`, w.offset);`,
+        "  }",
+        "}",
+      );
+      this.#file.add(
+        list(`function decodeEach${name}(`, [`r: ${reader}`, "max: number", 'at = ""'], `): ${type}[] {`),
+        `  const length = r.count(max, ${least}, at);`,
+        `  const items: ${type}[] = [];`,
+        "  try {",
+        `    while (items.length < length) items.push(${decode}(r));`,
+        "  } catch (error) {",
+        `    throw ${inField}(error, \`\${at}[\${items.length}]\`);`,
+        "  }",
+        "  return items;",
+        "}",
+      );
+    }
+  }
+
   /** The codec function of an array's element. */
   #function(direction: "encode" | "decode", type: Type): string {
     if (type.kind === "ref") {
@@ -452,6 +517,7 @@ export function emitTypes(module: Module, table: TypeTable, options: EmitOptions
     file.add(...module.constants.map(one));
   }
   for (const definition of module.definitions) writer.define(definition);
+  writer.defineLists();
   return file.toString();
 }
 

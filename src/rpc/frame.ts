@@ -147,7 +147,7 @@ export function encodeFrame<T>(header: Header, codec: Codec<T>["encode"], value:
   } catch (error) {
     throw inField(error, at, w.offset);
   }
-  const frame = w.bytes;
+  const frame = w.finish();
   if (frame.byteLength > MAX_FRAME) {
     throw new XdrError("limit", frame.byteLength, at, `a frame of ${frame.byteLength} bytes, limit ${MAX_FRAME}`);
   }

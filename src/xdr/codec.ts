@@ -35,7 +35,7 @@ export function xdrType<T>(name: string, encode: Codec<T>["encode"], decode: Cod
       } catch (error) {
         throw inField(error, undefined, w.offset);
       }
-      return w.bytes.slice();
+      return w.finish();
     },
     decode(bytes, options) {
       const r = new XdrReader(bytes, options);

@@ -4,20 +4,33 @@ const encoder = new TextEncoder();
 /** Up to here a loop over the characters beats a call of TextEncoder. */
 const SHORT_STRING = 24;
 
+/** The buffer that finished writers leave to the next one, so that a payload costs one allocation of its own size. */
+let scratch: Uint8Array<ArrayBuffer> | undefined;
+const SCRATCH_BYTES = 65_536;
+/** A buffer that one huge payload needed is not kept. */
+const LARGEST_SCRATCH = 1_048_576;
+
 /**
  * Writes XDR (RFC 4506) into one growing buffer. Every value is checked against its type and limit: what comes out
  * is what a strict decoder takes. `at` names the field for the error.
  */
 export class XdrWriter {
-  #bytes: Uint8Array;
+  #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
+  #size: number;
   #offset = 0;
   #depth = 0;
 
-  /** @param size bytes to begin with; the buffer doubles as needed. Default 256. */
-  constructor(size = 256) {
-    this.#bytes = new Uint8Array(Math.max(size, 16));
+  /** @param size bytes of a buffer of its own to begin with; it doubles as needed. Default: the shared one. */
+  constructor(size?: number) {
+    if (size !== undefined) {
+      this.#bytes = new Uint8Array(size);
+    } else {
+      this.#bytes = scratch ?? new Uint8Array(SCRATCH_BYTES);
+      scratch = undefined;
+    }
     this.#view = new DataView(this.#bytes.buffer);
+    this.#size = this.#bytes.byteLength;
   }
 
   /** Bytes written so far. */
@@ -25,27 +38,48 @@ export class XdrWriter {
     return this.#offset;
   }
 
-  /** What has been written. A view that the next write may leave behind: copy it, or stop writing. */
+  /** What has been written: a view, valid until the next write. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#offset);
   }
 
+  /** Starts over in the same buffer: for callers who take `bytes` and are done with them before the next payload. */
+  reset(): void {
+    this.#offset = 0;
+    this.#depth = 0;
+  }
+
+  /** What has been written, as a copy of exactly its size. Ends the writer: its buffer goes to the next one. */
+  finish(): Uint8Array<ArrayBuffer> {
+    const result = this.#bytes.slice(0, this.#offset);
+    if (this.#size <= LARGEST_SCRATCH) scratch = this.#bytes;
+    this.#bytes = new Uint8Array(0);
+    this.#size = 0;
+    return result;
+  }
+
   int32(value: number, at?: string): void {
     if (typeof value !== "number" || (value | 0) !== value) this.#range(value, "a 32-bit integer", at);
-    const from = this.#take(4);
+    const from = this.#offset;
+    if (from + 4 > this.#size) this.#grow(4);
+    this.#offset = from + 4;
     this.#view.setInt32(from, value);
   }
 
   uint32(value: number, at?: string): void {
     if (typeof value !== "number" || value >>> 0 !== value) this.#range(value, "an unsigned 32-bit integer", at);
-    const from = this.#take(4);
+    const from = this.#offset;
+    if (from + 4 > this.#size) this.#grow(4);
+    this.#offset = from + 4;
     this.#view.setUint32(from, value);
   }
 
   int64(value: bigint, at?: string): void {
     if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value)
       this.#range(value, "a 64-bit integer (bigint)", at);
-    const from = this.#take(8);
+    const from = this.#offset;
+    if (from + 8 > this.#size) this.#grow(8);
+    this.#offset = from + 8;
     this.#view.setBigInt64(from, value);
   }
 
@@ -53,19 +87,25 @@ export class XdrWriter {
     if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
       this.#range(value, "an unsigned 64-bit integer (bigint)", at);
     }
-    const from = this.#take(8);
+    const from = this.#offset;
+    if (from + 8 > this.#size) this.#grow(8);
+    this.#offset = from + 8;
     this.#view.setBigUint64(from, value);
   }
 
   float(value: number, at?: string): void {
     if (typeof value !== "number") this.#range(value, "a number", at);
-    const from = this.#take(4);
+    const from = this.#offset;
+    if (from + 4 > this.#size) this.#grow(4);
+    this.#offset = from + 4;
     this.#view.setFloat32(from, value);
   }
 
   double(value: number, at?: string): void {
     if (typeof value !== "number") this.#range(value, "a number", at);
-    const from = this.#take(8);
+    const from = this.#offset;
+    if (from + 8 > this.#size) this.#grow(8);
+    this.#offset = from + 8;
     this.#view.setFloat64(from, value);
   }
 
@@ -122,18 +162,14 @@ export class XdrWriter {
     if (typeof value !== "string") this.#range(value, "a string", at);
     const start = this.#offset;
     const units = value.length;
-    if (units <= SHORT_STRING && this.#ascii(value, units)) {
-      if (units > max) this.#tooLong(start, units, "bytes", max, at);
-      this.#view.setUint32(start, units);
-      return;
-    }
-    if (units > max) this.#tooLong(start, units, "UTF-16 units", max, at);
+    if (units <= SHORT_STRING && units <= max && this.#ascii(value, units)) return;
+    if (units > max) this.#tooLong(start, value, max, at);
     if (value.includes("\0")) this.#fail("nul", at, `zero character at ${value.indexOf("\0")}`);
     if (!isWellFormed(value)) this.#fail("utf8", at, "a lone surrogate");
     const room = Math.min(units * 3, max + 3);
     this.#reserve(4 + room + 3);
     const { read, written } = encoder.encodeInto(value, this.#bytes.subarray(start + 4, start + 4 + room));
-    if (read < units || written > max) this.#tooLong(start, encoder.encode(value).byteLength, "bytes", max, at);
+    if (read < units || written > max) this.#tooLong(start, value, max, at);
     this.#view.setUint32(start, written);
     this.#offset = start + 4 + written;
     this.#pad(written);
@@ -161,10 +197,15 @@ export class XdrWriter {
 
   /** `T x<max>`. */
   array<T>(value: readonly T[], max: number, encode: (w: XdrWriter, item: T) => void, at?: string): void {
+    this.count(value, max, at);
+    this.#items(value, encode, at);
+  }
+
+  /** The count of a `T x<max>`, within its limit. */
+  count(value: readonly unknown[], max: number, at?: string): void {
     if (!Array.isArray(value)) this.#range(value, "an array", at);
     if (value.length > max) this.#fail("limit", at, `${value.length} elements, limit ${max}`);
     this.uint32(value.length);
-    this.#items(value, encode, at);
   }
 
   /** One level down in a recursive type: a value that contains itself ends as an error. @throws {XdrError} `depth` */
@@ -182,27 +223,44 @@ export class XdrWriter {
   }
 
   #items<T>(value: readonly T[], encode: (w: XdrWriter, item: T) => void, at: string | undefined): void {
-    for (let i = 0; i < value.length; i++) {
-      try {
-        encode(this, value[i] as T);
-      } catch (error) {
-        throw inField(error, `${at ?? ""}[${i}]`, this.#offset);
-      }
+    let i = 0;
+    try {
+      for (; i < value.length; i++) encode(this, value[i] as T);
+    } catch (error) {
+      throw inField(error, `${at ?? ""}[${i}]`, this.#offset);
     }
   }
 
-  /** Writes an ASCII text behind its (yet unwritten) length and pads it; false, with nothing written, if it is not. */
+  /**
+   * Writes a short ASCII text with its length and padding, four characters at a time; false, with nothing written, if
+   * it is not ASCII.
+   */
   #ascii(value: string, units: number): boolean {
-    const start = this.#offset;
-    this.#reserve(4 + SHORT_STRING);
-    const bytes = this.#bytes;
-    for (let i = 0; i < units; i++) {
-      const unit = value.charCodeAt(i);
-      if (unit === 0 || unit > 0x7f) return false;
-      bytes[start + 4 + i] = unit;
+    let to = this.#offset;
+    if (to + 4 + SHORT_STRING > this.#size) this.#grow(4 + SHORT_STRING);
+    const view = this.#view;
+    view.setInt32(to, units);
+    to += 4;
+    let i = 0;
+    for (; i + 3 < units; i += 4, to += 4) {
+      const a = value.charCodeAt(i);
+      const b = value.charCodeAt(i + 1);
+      const c = value.charCodeAt(i + 2);
+      const d = value.charCodeAt(i + 3);
+      if ((a | b | c | d) > 0x7f || a === 0 || b === 0 || c === 0 || d === 0) return false;
+      view.setInt32(to, (a << 24) | (b << 16) | (c << 8) | d);
     }
-    this.#offset = start + 4 + units;
-    this.#pad(units);
+    if (i < units) {
+      let word = 0;
+      for (let shift = 24; i < units; i++, shift -= 8) {
+        const unit = value.charCodeAt(i);
+        if (unit === 0 || unit > 0x7f) return false;
+        word |= unit << shift;
+      }
+      view.setInt32(to, word);
+      to += 4;
+    }
+    this.#offset = to;
     return true;
   }
 
@@ -221,9 +279,10 @@ export class XdrWriter {
   }
 
   #pad(length: number): void {
-    const size = -length & 3;
-    const from = this.#take(size);
-    this.#bytes.fill(0, from, from + size);
+    for (let size = -length & 3; size > 0; size--) {
+      this.#reserve(1);
+      this.#bytes[this.#offset++] = 0;
+    }
   }
 
   #narrow(value: number, min: number, max: number, at: string | undefined): void {
@@ -251,12 +310,15 @@ export class XdrWriter {
   }
 
   #reserve(size: number): void {
-    const needed = this.#offset + size;
-    if (needed <= this.#bytes.byteLength) return;
-    const grown = new Uint8Array(Math.max(needed, this.#bytes.byteLength * 2));
+    if (this.#offset + size > this.#size) this.#grow(size);
+  }
+
+  #grow(size: number): void {
+    const grown = new Uint8Array(Math.max(this.#offset + size, this.#size * 2));
     grown.set(this.#bytes.subarray(0, this.#offset));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
+    this.#size = grown.byteLength;
   }
 
   #range(value: unknown, wanted: string, at: string | undefined): never {
@@ -264,9 +326,9 @@ export class XdrWriter {
     return this.#fail(code, at, `${shown(value)} is not ${wanted}`);
   }
 
-  #tooLong(start: number, length: number, unit: string, max: number, at: string | undefined): never {
+  #tooLong(start: number, value: string, max: number, at: string | undefined): never {
     this.#offset = start;
-    return this.#fail("limit", at, `${length} ${unit}, limit ${max}`);
+    return this.#fail("limit", at, `${encoder.encode(value).byteLength} bytes, limit ${max}`);
   }
 
   #fail(code: XdrErrorCode, at: string | undefined, detail: string): never {

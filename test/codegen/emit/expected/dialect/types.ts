@@ -102,13 +102,13 @@ export interface EventHungryMsg {
 
 export function encodeEventHungryMsg(w: XdrWriter, v: EventHungryMsg): void {
   if (w.present(v.name)) w.string(v.name, PET_STRING_MAX, "name");
-  w.array(v.reasons, 3, encodePetError, "reasons");
+  encodeEachPetError(w, v.reasons, 3, "reasons");
 }
 
 export function decodeEventHungryMsg(r: XdrReader): EventHungryMsg {
   return {
     name: r.present("name") ? r.string(PET_STRING_MAX, "name") : null,
-    reasons: r.array(3, 4, decodePetError, "reasons"),
+    reasons: decodeEachPetError(r, 3, "reasons"),
   };
 }
 
@@ -127,4 +127,25 @@ export function encodePetProcedure(w: XdrWriter, v: PetProcedure, at?: string): 
 
 export function decodePetProcedure(r: XdrReader, at?: string): PetProcedure {
   return r.enumeration(PetProcedure, at);
+}
+
+function encodeEachPetError(w: XdrWriter, v: readonly PetError[], max: number, at = ""): void {
+  w.count(v, max, at);
+  let i = 0;
+  try {
+    for (; i < v.length; i++) encodePetError(w, v[i] as PetError);
+  } catch (error) {
+    throw inField(error, `${at}[${i}]`, w.offset);
+  }
+}
+
+function decodeEachPetError(r: XdrReader, max: number, at = ""): PetError[] {
+  const length = r.count(max, 4, at);
+  const items: PetError[] = [];
+  try {
+    while (items.length < length) items.push(decodePetError(r));
+  } catch (error) {
+    throw inField(error, `${at}[${items.length}]`);
+  }
+  return items;
 }

@@ -58,7 +58,7 @@ export function encodeTree(w: XdrWriter, v: Tree, at?: string): void {
         w.int32(v.value, "value");
         break;
       case 0:
-        w.array(v.value, 2, encodeTree, "value");
+        encodeEachTree(w, v.value, 2, "value");
         break;
       default:
         w.noArm((v as Tree).leaf, "leaf");
@@ -78,7 +78,7 @@ export function decodeTree(r: XdrReader, at?: string): Tree {
       case 1:
         return { leaf: 1, value: r.int32("value") };
       case 0:
-        return { leaf: 0, value: r.array(2, 8, decodeTree, "value") };
+        return { leaf: 0, value: decodeEachTree(r, 2, "value") };
       default:
         return r.noArm(tag, "leaf");
     }
@@ -87,4 +87,25 @@ export function decodeTree(r: XdrReader, at?: string): Tree {
   } finally {
     r.leave();
   }
+}
+
+function encodeEachTree(w: XdrWriter, v: readonly Tree[], max: number, at = ""): void {
+  w.count(v, max, at);
+  let i = 0;
+  try {
+    for (; i < v.length; i++) encodeTree(w, v[i] as Tree);
+  } catch (error) {
+    throw inField(error, `${at}[${i}]`, w.offset);
+  }
+}
+
+function decodeEachTree(r: XdrReader, max: number, at = ""): Tree[] {
+  const length = r.count(max, 8, at);
+  const items: Tree[] = [];
+  try {
+    while (items.length < length) items.push(decodeTree(r));
+  } catch (error) {
+    throw inField(error, `${at}[${items.length}]`);
+  }
+  return items;
 }

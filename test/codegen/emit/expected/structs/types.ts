@@ -195,7 +195,7 @@ export function encodeLengths(w: XdrWriter, v: Lengths, at?: string): void {
     w.chars(v.text, 6, "text");
     w.fixedArray(v.pair, 2, encodeInt, "pair");
     w.array(v.times, 3, encodeHyper, "times");
-    w.array(v.corners, 4294967295, encodePoint, "corners");
+    encodeEachPoint(w, v.corners, 4294967295, "corners");
     w.array(v.names, 2, encodeNameT, "names");
     if (w.present(v.where)) encodePoint(w, v.where, "where");
     if (w.present(v.nick)) w.string(v.nick, NAME_MAX, "nick");
@@ -217,7 +217,7 @@ export function decodeLengths(r: XdrReader, at?: string): Lengths {
       text: r.chars(6, "text"),
       pair: r.fixedArray(2, decodeInt, "pair"),
       times: r.array(3, 8, decodeHyper, "times"),
-      corners: r.array(4294967295, 8, decodePoint, "corners"),
+      corners: decodeEachPoint(r, 4294967295, "corners"),
       names: r.array(2, 4, decodeNameT, "names"),
       where: r.present("where") ? decodePoint(r, "where") : null,
       nick: r.present("nick") ? r.string(NAME_MAX, "nick") : null,
@@ -248,4 +248,25 @@ export function decodeEmptyList(r: XdrReader, at?: string): EmptyList {
   } catch (error) {
     throw inField(error, at);
   }
+}
+
+function encodeEachPoint(w: XdrWriter, v: readonly Point[], max: number, at = ""): void {
+  w.count(v, max, at);
+  let i = 0;
+  try {
+    for (; i < v.length; i++) encodePoint(w, v[i] as Point);
+  } catch (error) {
+    throw inField(error, `${at}[${i}]`, w.offset);
+  }
+}
+
+function decodeEachPoint(r: XdrReader, max: number, at = ""): Point[] {
+  const length = r.count(max, 8, at);
+  const items: Point[] = [];
+  try {
+    while (items.length < length) items.push(decodePoint(r));
+  } catch (error) {
+    throw inField(error, `${at}[${items.length}]`);
+  }
+  return items;
 }

@@ -1,4 +1,4 @@
-import { type Codec, inField, XdrError, XdrWriter } from "../xdr/index.ts";
+import { type Codec, inField, XdrWriter } from "../xdr/index.ts";
 import { ProtocolError } from "./errors.ts";
 import { type Header, LENGTH_BYTES, MAX_FRAME, MIN_FRAME, writeHeader } from "./header.ts";
 
@@ -140,7 +140,7 @@ export class FrameScanner {
  * @throws {XdrError} where the value does not fit its type, or the frame the limit of 32 MiB
  */
 export function encodeFrame<T>(header: Header, codec: Codec<T>["encode"], value: T, at: string): Uint8Array {
-  const w = new XdrWriter();
+  const w = new XdrWriter(undefined, MAX_FRAME);
   for (let i = 0; i < MIN_FRAME; i += 4) w.uint32(0);
   try {
     codec(w, value);
@@ -148,9 +148,6 @@ export function encodeFrame<T>(header: Header, codec: Codec<T>["encode"], value:
     throw inField(error, at, w.offset);
   }
   const frame = w.finish();
-  if (frame.byteLength > MAX_FRAME) {
-    throw new XdrError("limit", frame.byteLength, at, `a frame of ${frame.byteLength} bytes, limit ${MAX_FRAME}`);
-  }
   writeHeader(frame, header);
   return frame;
 }

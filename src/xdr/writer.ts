@@ -21,8 +21,14 @@ export class XdrWriter {
   #offset = 0;
   #depth = 0;
 
-  /** @param size bytes of a buffer of its own to begin with; it doubles as needed. Default: the shared one. */
-  constructor(size?: number) {
+  readonly #max: number;
+
+  /**
+   * @param size bytes of a buffer of its own to begin with; it doubles as needed. Default: the shared one.
+   * @param max bytes that may be written. Default 1 GiB.
+   */
+  constructor(size?: number, max = 0x4000_0000) {
+    this.#max = max;
     if (size !== undefined) {
       this.#bytes = new Uint8Array(size);
     } else {
@@ -59,7 +65,7 @@ export class XdrWriter {
   }
 
   int32(value: number, at?: string): void {
-    if (typeof value !== "number" || (value | 0) !== value) this.#range(value, "a 32-bit integer", at);
+    if (typeof value !== "number" || (value | 0) !== value) this.#range(value, "a 32-bit integer", at, "number");
     const from = this.#offset;
     if (from + 4 > this.#size) this.#grow(4);
     this.#offset = from + 4;
@@ -67,7 +73,8 @@ export class XdrWriter {
   }
 
   uint32(value: number, at?: string): void {
-    if (typeof value !== "number" || value >>> 0 !== value) this.#range(value, "an unsigned 32-bit integer", at);
+    if (typeof value !== "number" || value >>> 0 !== value)
+      this.#range(value, "an unsigned 32-bit integer", at, "number");
     const from = this.#offset;
     if (from + 4 > this.#size) this.#grow(4);
     this.#offset = from + 4;
@@ -76,7 +83,7 @@ export class XdrWriter {
 
   int64(value: bigint, at?: string): void {
     if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value)
-      this.#range(value, "a 64-bit integer (bigint)", at);
+      this.#range(value, "a 64-bit integer (bigint)", at, "bigint");
     const from = this.#offset;
     if (from + 8 > this.#size) this.#grow(8);
     this.#offset = from + 8;
@@ -85,7 +92,7 @@ export class XdrWriter {
 
   uint64(value: bigint, at?: string): void {
     if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
-      this.#range(value, "an unsigned 64-bit integer (bigint)", at);
+      this.#range(value, "an unsigned 64-bit integer (bigint)", at, "bigint");
     }
     const from = this.#offset;
     if (from + 8 > this.#size) this.#grow(8);
@@ -94,7 +101,7 @@ export class XdrWriter {
   }
 
   float(value: number, at?: string): void {
-    if (typeof value !== "number") this.#range(value, "a number", at);
+    if (typeof value !== "number") this.#range(value, "a number", at, "number");
     const from = this.#offset;
     if (from + 4 > this.#size) this.#grow(4);
     this.#offset = from + 4;
@@ -102,7 +109,7 @@ export class XdrWriter {
   }
 
   double(value: number, at?: string): void {
-    if (typeof value !== "number") this.#range(value, "a number", at);
+    if (typeof value !== "number") this.#range(value, "a number", at, "number");
     const from = this.#offset;
     if (from + 8 > this.#size) this.#grow(8);
     this.#offset = from + 8;
@@ -110,7 +117,7 @@ export class XdrWriter {
   }
 
   bool(value: boolean, at?: string): void {
-    if (typeof value !== "boolean") this.#range(value, "a boolean", at);
+    if (typeof value !== "boolean") this.#type(value, "a boolean", at);
     this.uint32(value ? 1 : 0);
   }
 
@@ -159,7 +166,7 @@ export class XdrWriter {
    * @throws {XdrError} `nul` for a zero character (C peers would cut the string there), `utf8` for a lone surrogate.
    */
   string(value: string, max: number, at?: string): void {
-    if (typeof value !== "string") this.#range(value, "a string", at);
+    if (typeof value !== "string") this.#type(value, "a string", at);
     const start = this.#offset;
     const units = value.length;
     if (units <= SHORT_STRING && units <= max && this.#ascii(value, units)) return;
@@ -190,7 +197,7 @@ export class XdrWriter {
 
   /** `T x[length]`. */
   fixedArray<T>(value: readonly T[], length: number, encode: (w: XdrWriter, item: T) => void, at?: string): void {
-    if (!Array.isArray(value)) this.#range(value, "an array", at);
+    if (!Array.isArray(value)) this.#type(value, "an array", at);
     if (value.length !== length) this.#fail("limit", at, `${value.length} elements, exactly ${length} wanted`);
     this.#items(value, encode, at);
   }
@@ -203,7 +210,7 @@ export class XdrWriter {
 
   /** The count of a `T x<max>`, within its limit. */
   count(value: readonly unknown[], max: number, at?: string): void {
-    if (!Array.isArray(value)) this.#range(value, "an array", at);
+    if (!Array.isArray(value)) this.#type(value, "an array", at);
     if (value.length > max) this.#fail("limit", at, `${value.length} elements, limit ${max}`);
     this.uint32(value.length);
   }
@@ -287,17 +294,17 @@ export class XdrWriter {
 
   #narrow(value: number, min: number, max: number, at: string | undefined): void {
     if (typeof value !== "number" || (value | 0) !== value || value < min || value > max)
-      this.#range(value, `an integer from ${min} to ${max}`, at);
+      this.#range(value, `an integer from ${min} to ${max}`, at, "number");
     this.int32(value);
   }
 
   #bytesOfLength(value: Uint8Array, length: number, at: string | undefined): void {
-    if (!(value instanceof Uint8Array)) this.#range(value, "a Uint8Array", at);
+    if (!(value instanceof Uint8Array)) this.#type(value, "a Uint8Array", at);
     if (value.byteLength !== length) this.#fail("limit", at, `${value.byteLength} bytes, exactly ${length} wanted`);
   }
 
   #bytesUpTo(value: Uint8Array, max: number, at: string | undefined): void {
-    if (!(value instanceof Uint8Array)) this.#range(value, "a Uint8Array", at);
+    if (!(value instanceof Uint8Array)) this.#type(value, "a Uint8Array", at);
     if (value.byteLength > max) this.#fail("limit", at, `${value.byteLength} bytes, limit ${max}`);
   }
 
@@ -313,17 +320,24 @@ export class XdrWriter {
     if (this.#offset + size > this.#size) this.#grow(size);
   }
 
+  /** @throws {XdrError} `limit` */
   #grow(size: number): void {
-    const grown = new Uint8Array(Math.max(this.#offset + size, this.#size * 2));
+    const needed = this.#offset + size;
+    if (needed > this.#max) this.#fail("limit", undefined, `${needed} bytes, limit ${this.#max} for a payload`);
+    const grown = new Uint8Array(Math.max(needed, Math.min(this.#size * 2, this.#max)));
     grown.set(this.#bytes.subarray(0, this.#offset));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
     this.#size = grown.byteLength;
   }
 
-  #range(value: unknown, wanted: string, at: string | undefined): never {
-    const code = typeof value === "number" || typeof value === "bigint" ? "range" : "type";
-    return this.#fail(code, at, `${shown(value)} is not ${wanted}`);
+  /** A value of the wrong type, or a number of the right one that does not fit. */
+  #range(value: unknown, wanted: string, at: string | undefined, type: "number" | "bigint"): never {
+    return this.#fail(typeof value === type ? "range" : "type", at, `${shown(value)} is not ${wanted}`);
+  }
+
+  #type(value: unknown, wanted: string, at: string | undefined): never {
+    return this.#fail("type", at, `${shown(value)} is not ${wanted}`);
   }
 
   #tooLong(start: number, value: string, max: number, at: string | undefined): never {

@@ -1,4 +1,5 @@
 import { inField, XdrError, type XdrErrorCode } from "./errors.ts";
+import { utf8Write } from "./platform.ts";
 
 const encoder = new TextEncoder();
 /** Up to here a loop over the characters beats a call of TextEncoder. */
@@ -175,8 +176,11 @@ export class XdrWriter {
     if (!isWellFormed(value)) this.#fail("utf8", at, "a lone surrogate");
     const room = Math.min(units * 3, max + 3);
     this.#reserve(4 + room + 3);
-    const { read, written } = encoder.encodeInto(value, this.#bytes.subarray(start + 4, start + 4 + room));
-    if (read < units || written > max) this.#tooLong(start, value, max, at);
+    const written =
+      utf8Write !== undefined
+        ? utf8Write.call(this.#bytes, value, start + 4, room)
+        : encoder.encodeInto(value, this.#bytes.subarray(start + 4, start + 4 + room)).written;
+    if (written > max) this.#tooLong(start, value, max, at);
     this.#view.setUint32(start, written);
     this.#offset = start + 4 + written;
     this.#pad(written);
@@ -356,7 +360,7 @@ function shown(value: unknown): string {
   return typeof value === "bigint" ? `${value}n` : String(value);
 }
 
-/** String.prototype.isWellFormed, which ES2023's types do not have. */
+/** Whether no surrogate stands alone. Every platform has the method; ES2023's types have not. */
 function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
+  return (text as string & { isWellFormed(): boolean }).isWellFormed();
 }

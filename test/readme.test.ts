@@ -1,0 +1,95 @@
+/** The README's examples, compiled as a user of the package would and run. They need the build that `npm test` makes. */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("..", import.meta.url));
+/** Inside the package, so that `virtwire` means this one. */
+const folder = join(root, "dist", "readme-examples");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const examples = [...readme.matchAll(/<!-- example: (\w+) -->\n```ts\n(.*?)```/gs)].map(
+  ([, name = "", source = ""]) => ({ name, source }),
+);
+
+const daemons: ChildProcess[] = [];
+/** The URI of a daemon that runs the server example. */
+async function daemon(): Promise<string> {
+  const child = spawn(process.execPath, [join(folder, "server.js")], { stdio: ["ignore", "pipe", "inherit"] });
+  daemons.push(child);
+  const [line] = (await once(child.stdout.setEncoding("utf8"), "data")) as [string];
+  const uri = /^virsh -c (\S+) list --all\n$/.exec(line)?.[1];
+  expect(uri, line).toBeDefined();
+  return uri as string;
+}
+async function output(name: string, ...args: string[]): Promise<string[]> {
+  const { stdout } = await run(process.execPath, [join(folder, `${name}.js`), ...args], { timeout: 60_000 });
+  return stdout.trimEnd().split("\n");
+}
+const virtwire = async (...args: string[]): Promise<string> =>
+  (await run(process.execPath, [join(root, "dist/src/cli/main.js"), ...args], { timeout: 60_000 })).stdout;
+
+beforeAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const { name, source } of examples) writeFileSync(join(folder, `${name}.ts`), source);
+  const options =
+    "--strict --target es2022 --lib es2023,esnext.disposable --module nodenext --types node --skipLibCheck";
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const files = examples.map(({ name }) => join(folder, `${name}.ts`));
+  const { stdout } = await run(process.execPath, [tsc, "--ignoreConfig", ...options.split(" "), ...files], {
+    cwd: root,
+  }).catch((error: { stdout: string }) => error);
+  expect(stdout).toBe("");
+}, 120_000);
+afterAll(() => {
+  for (const child of daemons) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test("the README has the examples that are run here, and no other TypeScript", () => {
+  expect(examples.map(({ name }) => name)).toEqual(["client", "server", "migrate"]);
+  expect(readme.match(/^```ts$/gm)).toHaveLength(examples.length);
+});
+
+test("client", async () => {
+  const uri = await daemon();
+  const xml = join(folder, "web.xml");
+  writeFileSync(xml, "<domain type='test'><name>web</name><memory>4096</memory><os><type>hvm</type></os></domain>");
+  await virtwire("define", "-c", uri, xml);
+  await virtwire("start", "-c", uri, "web");
+  const lines = await output("client", uri);
+  expect(lines).toHaveLength(4);
+  expect(lines[0]).toMatch(/^\S+ on one$/);
+  expect(lines[1]).toBe("web running 4096n");
+  expect(lines[2]).toBe("Domain not found: no domain with matching name 'nope'");
+  expect(lines[3]).toBe("0 CPU models");
+});
+
+test("server: ends well when it is told to", async () => {
+  await daemon();
+  const child = daemons.at(-1) as ChildProcess;
+  const ended = once(child, "exit");
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
+});
+
+test("migrate", async () => {
+  const [from, to] = [await daemon(), await daemon()];
+  const xml = join(folder, "moving.xml");
+  const text = "<domain type='test'><name>web</name><memory unit='MiB'>8</memory><os><type>hvm</type></os></domain>";
+  writeFileSync(xml, text);
+  await virtwire("define", "-c", from, xml);
+  await virtwire("start", "-c", from, "web");
+  const lines = await output("migrate", from, to, "web");
+  const steps = ["begin", "prepare", "perform", "finish", "confirm"];
+  expect(lines.filter((line) => !line.endsWith("%")).slice(0, -1)).toEqual(
+    steps.flatMap((step) => [`${step} started`, `${step} done`]),
+  );
+  expect(lines.at(-1)).toBe("web is on one");
+  expect(await virtwire("list", "-c", to)).toContain("web");
+});

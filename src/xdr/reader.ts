@@ -24,6 +24,27 @@ const nameLengths = new Uint8Array(1 << NAME_BITS).fill(0xff);
 const nameWords = new Int32Array((1 << NAME_BITS) * (LONGEST_NAME / 4));
 const nameTexts: string[] = new Array(1 << NAME_BITS).fill("");
 
+interface Window {
+  readonly buffer: ArrayBufferLike;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/** A larger buffer is not held on to. */
+const LARGEST_WINDOW = 1_048_576;
+let lastWindow: Window | undefined;
+
+/**
+ * Both views of a whole buffer. One buffer brings many small payloads, and a DataView costs as much as to decode one of
+ * them: the last buffer's are kept. The views are ours, so that slice() copies also where the caller has a Buffer.
+ */
+function windowOn(buffer: ArrayBufferLike): Window {
+  if (lastWindow?.buffer === buffer) return lastWindow;
+  const window = { buffer, bytes: new Uint8Array(buffer), view: new DataView(buffer) };
+  if (buffer.byteLength <= LARGEST_WINDOW) lastWindow = window;
+  return window;
+}
+
 /**
  * Reads XDR (RFC 4506) from one payload. Every length is held against its limit and against the bytes left before
  * anything is allocated. `at` names the field for the error.
@@ -33,23 +54,27 @@ export class XdrReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   readonly #maxDepth: number;
+  // Where the payload lies in the buffer. Whatever is read ends at or before #end.
+  readonly #start: number;
   readonly #end: number;
-  #offset = 0;
+  #offset: number;
   #depth = 0;
 
   constructor(bytes: Uint8Array, options: ReaderOptions = {}) {
-    // A Buffer's slice() is a view: decoded bytes would alias the caller's.
     const { buffer, byteOffset, byteLength } = bytes;
-    this.#bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(buffer, byteOffset, byteLength);
-    this.#view = new DataView(buffer, byteOffset, byteLength);
-    this.#end = byteLength;
+    const window = windowOn(buffer);
+    this.#bytes = window.bytes;
+    this.#view = window.view;
+    this.#start = byteOffset;
+    this.#offset = byteOffset;
+    this.#end = byteOffset + byteLength;
     this.strict = options.strict ?? false;
     this.#maxDepth = options.maxDepth ?? 1024;
   }
 
   /** Bytes read so far. */
   get offset(): number {
-    return this.#offset;
+    return this.#offset - this.#start;
   }
 
   /** Bytes not read yet. */
@@ -179,7 +204,7 @@ export class XdrReader {
     try {
       return decoder.decode(text);
     } catch (cause) {
-      throw new XdrError("utf8", from, at, `${length} bytes that are not UTF-8`, { cause });
+      throw new XdrError("utf8", from - this.#start, at, `${length} bytes that are not UTF-8`, { cause });
     }
   }
 
@@ -277,7 +302,7 @@ export class XdrReader {
 
   /** @param back how many bytes before the current one the problem lies */
   fail(code: XdrErrorCode, at: string | undefined, detail: string, back = 0): never {
-    throw new XdrError(code, this.#offset - back, at, detail);
+    throw new XdrError(code, this.offset - back, at, detail);
   }
 
   /** Moves on by `size` bytes and returns where they begin. */

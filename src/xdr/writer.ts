@@ -6,8 +6,9 @@ const encoder = new TextEncoder();
 const SHORT_STRING = 24;
 
 /** The buffer that finished writers leave to the next one, so that a payload costs one allocation of its own size. */
-let scratch: Uint8Array<ArrayBuffer> | undefined;
+let scratch: { bytes: Uint8Array<ArrayBuffer>; view: DataView } | undefined;
 const SCRATCH_BYTES = 65_536;
+const NOTHING = new Uint8Array(0);
 /** A buffer that one huge payload needed is not kept. */
 const LARGEST_SCRATCH = 1_048_576;
 
@@ -30,13 +31,14 @@ export class XdrWriter {
    */
   constructor(size?: number, max = 0x4000_0000) {
     this.#max = max;
-    if (size !== undefined) {
-      this.#bytes = new Uint8Array(size);
-    } else {
-      this.#bytes = scratch ?? new Uint8Array(SCRATCH_BYTES);
+    if (size === undefined && scratch !== undefined) {
+      this.#bytes = scratch.bytes;
+      this.#view = scratch.view;
       scratch = undefined;
+    } else {
+      this.#bytes = new Uint8Array(size ?? SCRATCH_BYTES);
+      this.#view = new DataView(this.#bytes.buffer);
     }
-    this.#view = new DataView(this.#bytes.buffer);
     this.#size = this.#bytes.byteLength;
   }
 
@@ -59,9 +61,10 @@ export class XdrWriter {
   /** What has been written, as a copy of exactly its size. Ends the writer: its buffer goes to the next one. */
   finish(): Uint8Array<ArrayBuffer> {
     const result = this.#bytes.slice(0, this.#offset);
-    if (this.#size <= LARGEST_SCRATCH) scratch = this.#bytes;
-    this.#bytes = new Uint8Array(0);
+    if (this.#size <= LARGEST_SCRATCH) scratch = { bytes: this.#bytes, view: this.#view };
+    this.#bytes = NOTHING;
     this.#size = 0;
+    this.#offset = 0;
     return result;
   }
 

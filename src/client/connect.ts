@@ -1,6 +1,6 @@
 import { VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
 import { AuthType, authList, connectGetUri, connectOpen, connectSupportsFeature } from "../generated/remote/index.ts";
-import { AbortError, Peer, TimeoutError, TransportError, VirtError, virtError } from "../rpc/index.ts";
+import { AbortError, Peer, startTimer, TimeoutError, TransportError, VirtError, virtError } from "../rpc/index.ts";
 import { sockets, type Transport } from "../transport/index.ts";
 import { Connection, MAX_CALLS } from "./connection.ts";
 import { type ConnectUri, parseUri } from "./uri.ts";
@@ -9,8 +9,8 @@ export interface ConnectOptions {
   /** Gives up: rejects with an AbortError and leaves nothing behind. */
   readonly signal?: AbortSignal;
   /**
-   * Milliseconds until the connection must be open. Default 30000. A daemon with too many clients accepts
-   * connections and stays silent.
+   * Milliseconds until the connection must be open, Infinity for no limit. Default 30000. A daemon with too many
+   * clients accepts connections and stays silent.
    */
   readonly timeout?: number;
   /** Opens the connection for reading only, VIR_CONNECT_RO. Default false. */
@@ -125,7 +125,7 @@ async function withDeadline<T>(
   const onAbort = () => end.abort(new AbortError(signal?.reason));
   if (signal?.aborted) onAbort();
   signal?.addEventListener("abort", onAbort, { once: true });
-  const timer = setTimeout(() => end.abort(new TimeoutError(`no connection within ${timeout} ms`)), timeout);
+  const timer = startTimer(() => end.abort(new TimeoutError(`no connection within ${timeout} ms`)), timeout);
   try {
     return await work(end.signal);
   } catch (error) {

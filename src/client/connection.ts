@@ -11,7 +11,7 @@ import {
   connectSupportsFeature,
   type RemoteClient,
 } from "../generated/remote/index.ts";
-import type { Peer } from "../rpc/index.ts";
+import { type Peer, TransportError } from "../rpc/index.ts";
 import type { PeerIdentity } from "../transport/index.ts";
 import type { Caller, CallOptions, EventProcedure, Procedure, StreamProcedure, StreamReply } from "../xdr/index.ts";
 import { DomainMethods } from "./domain.ts";
@@ -136,10 +136,10 @@ export class Connection extends DomainMethods implements Caller<never>, AsyncDis
   }
 
   async #close(): Promise<void> {
+    const late = new AbortController();
     // Behind a full number of calls CONNECT_CLOSE would only wait: the end of the connection says the same.
     if (this.#peer.inFlight < MAX_CALLS) {
-      const late = new AbortController();
-      const timer = setTimeout(() => late.abort(), CLOSE_TIME);
+      const timer = setTimeout(() => late.abort(new TransportError("io", "the daemon does not answer")), CLOSE_TIME);
       try {
         await this.call(connectClose, undefined, { signal: late.signal });
       } catch {
@@ -148,6 +148,6 @@ export class Connection extends DomainMethods implements Caller<never>, AsyncDis
         clearTimeout(timer);
       }
     }
-    await this.#peer.close();
+    await this.#peer.close(late.signal.reason);
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { ConnectUri } from "./uri.ts";
+import { type ConnectUri, invalid } from "./uri.ts";
 
 /** Daemons that serve one driver, each at `virt<driver>d-sock`. */
 const directDrivers = new Set([
@@ -40,7 +40,7 @@ export function thisSystem(): LocalSystem {
 
 /**
  * The unix socket of the daemon on this machine that a URI means.
- * @throws {TypeError} for an unknown `mode`
+ * @throws {VirtError} VIR_ERR_INVALID_ARG for a `mode` that is unknown, or that the driver does not have
  * @source remoteGetUNIXSocket and remoteProbeSessionDriver, libvirt src/remote/remote_sockets.c; wire.md 3.1
  */
 export function localSocket(uri: ConnectUri, readOnly: boolean, system: LocalSystem = thisSystem()): string {
@@ -57,11 +57,11 @@ export function localSocket(uri: ConnectUri, readOnly: boolean, system: LocalSys
     case "legacy":
       return legacy;
     case "direct":
-      if (direct === undefined) throw new TypeError(`no daemon of its own for driver '${uri.driver}'`);
+      if (direct === undefined) throw invalid(`mode=direct: no daemon of its own for driver '${uri.driver}'`);
       return direct;
     case "auto":
       return direct !== undefined && system.exists(direct) ? direct : legacy;
     default:
-      throw new TypeError(`mode=${mode}: auto, legacy or direct wanted`);
+      throw invalid(`mode=${mode}: auto, legacy or direct wanted`);
   }
 }

@@ -135,6 +135,7 @@ function unreadable(text: string): VirtError {
   return virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_URI, `Unable to parse URI ${text}`);
 }
 
-function invalid(detail: string): VirtError {
+/** A URI that libvirt refuses. */
+export function invalid(detail: string): VirtError {
   return virtError(VirErrorNumber.VIR_ERR_INVALID_ARG, VirErrorDomain.VIR_FROM_REMOTE, detail);
 }

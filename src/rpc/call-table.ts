@@ -9,27 +9,24 @@ export interface PendingCall {
   readonly reject: (error: Error) => void;
   /** Lets go of the caller's signal. */
   settled: (() => void) | undefined;
-  /** The frame to send. Its serial is set when it goes out. */
-  readonly frame: Uint8Array;
   /** Once the caller has given up, the reply is only waited for in order to drop it. */
   abandoned: boolean;
-  /** Set when the call is sent. */
-  serial: number | undefined;
 }
 
 /**
  * Calls by serial, and those that wait until fewer are in flight.
  *
  * A call whose caller gave up stays in flight until its reply: the other side still works on it, and libvirtd stops
- * reading a client that has five calls open.
+ * reading a client that has five calls open. One that was not sent yet is forgotten.
  */
 export class CallTable {
   readonly #max: number;
   readonly #send: (frame: Uint8Array) => void;
   readonly #inFlight = new Map<number, PendingCall>();
-  /** In order of the calls; the first to go is at `#next`. */
-  #waiting: PendingCall[] = [];
-  #next = 0;
+  /** With their frames, in order of the calls. */
+  readonly #waiting = new Map<PendingCall, Uint8Array>();
+  /** Kept from call to call: a new iterator would pass over the places of all that are gone. */
+  #turns = this.#waiting.entries();
   /** libvirt's clients count from 0. */
   #serial = 0;
 
@@ -44,10 +41,22 @@ export class CallTable {
     return this.#inFlight.size;
   }
 
-  /** Sends the call, or lets it wait its turn. */
-  add(call: PendingCall): void {
-    this.#waiting.push(call);
-    this.#sendNext();
+  /** Calls that wait their turn. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Sends the call, or lets it wait its turn. The frame's serial is set when it goes out. */
+  add(call: PendingCall, frame: Uint8Array): void {
+    // None waits while there is room: whoever made it has sent the next.
+    if (this.#inFlight.size < this.#max) this.#sendNow(call, frame);
+    else this.#waiting.set(call, frame);
+  }
+
+  /** The caller of a call gave up. */
+  abandon(call: PendingCall): void {
+    call.abandoned = true;
+    this.#waiting.delete(call);
   }
 
   /** Takes out the call that a reply answers. */
@@ -62,27 +71,31 @@ export class CallTable {
 
   /** Takes out all calls that someone still waits for, in order. */
   clear(): PendingCall[] {
-    const calls = [...this.#inFlight.values(), ...this.#waiting.slice(this.#next)];
+    const calls = [...this.#inFlight.values(), ...this.#waiting.keys()];
     this.#inFlight.clear();
-    this.#waiting = [];
-    this.#next = 0;
+    this.#waiting.clear();
+    this.#turns = this.#waiting.entries();
     return calls.filter((call) => !call.abandoned);
   }
 
   #sendNext(): void {
-    while (this.#inFlight.size < this.#max && this.#next < this.#waiting.length) {
-      const call = this.#waiting[this.#next++] as PendingCall;
-      if (this.#next === this.#waiting.length) {
-        this.#waiting = [];
-        this.#next = 0;
+    while (this.#inFlight.size < this.#max && this.#waiting.size > 0) {
+      let turn = this.#turns.next();
+      if (turn.done === true) {
+        this.#turns = this.#waiting.entries();
+        turn = this.#turns.next();
       }
-      if (call.abandoned) continue;
-      while (this.#inFlight.has(this.#serial)) this.#serial = (this.#serial + 1) >>> 0;
-      call.serial = this.#serial;
-      this.#serial = (this.#serial + 1) >>> 0;
-      setSerial(call.frame, call.serial);
-      this.#inFlight.set(call.serial, call);
-      this.#send(call.frame);
+      const [call, frame] = turn.value as [PendingCall, Uint8Array];
+      this.#waiting.delete(call);
+      this.#sendNow(call, frame);
     }
+  }
+
+  #sendNow(call: PendingCall, frame: Uint8Array): void {
+    while (this.#inFlight.has(this.#serial)) this.#serial = (this.#serial + 1) >>> 0;
+    setSerial(frame, this.#serial);
+    this.#inFlight.set(this.#serial, call);
+    this.#serial = (this.#serial + 1) >>> 0;
+    this.#send(frame);
   }
 }

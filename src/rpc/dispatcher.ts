@@ -57,7 +57,9 @@ export class Dispatcher<Context> {
       if (versions.has(version)) throw new TypeError(`program ${name} version ${version} is served twice`);
       const procedures = new Map<number, Served<Context>>();
       for (const [key, procedure] of Object.entries(description.procedures)) {
-        procedures.set(procedure.number, { procedure, handler: handlers[key]?.bind(handlers) });
+        // What every object has, such as toString, serves no procedure that happens to be called so.
+        const handler = handlers[key] === Reflect.get(Object.prototype, key) ? undefined : handlers[key];
+        procedures.set(procedure.number, { procedure, handler: handler?.bind(handlers) });
       }
       versions.set(version, { program, procedures });
       this.#programs.set(number, versions);
@@ -115,11 +117,18 @@ export class Dispatcher<Context> {
     try {
       return encodeFrame(replyTo(header, VirNetMessageStatus.VIR_NET_OK), procedure.ret.encode, value, "ret");
     } catch (error) {
-      return this.#failure(header, procedure, error, context);
+      const why = error instanceof XdrError ? `the result does not fit: ${error.message}` : undefined;
+      return this.#failure(header, procedure, error, context, why);
     }
   }
 
-  #failure(header: Header, procedure: AnyProcedure, error: unknown, context: Context): Uint8Array {
+  #failure(
+    header: Header,
+    procedure: AnyProcedure,
+    error: unknown,
+    context: Context,
+    why = "unexpected failure",
+  ): Uint8Array {
     if (error instanceof VirtError) {
       try {
         return errorReply(header, error);
@@ -133,7 +142,6 @@ export class Dispatcher<Context> {
     } catch {
       // Whoever listens to errors must not make new ones out of them.
     }
-    const why = error instanceof XdrError ? `the result does not fit: ${error.message}` : "unexpected failure";
     return errorReply(header, internalError(`${apiName(procedure)}: ${why}`));
   }
 }

@@ -145,7 +145,9 @@ export function encodeFrame<T>(header: Header, codec: Codec<T>["encode"], value:
   try {
     codec(w, value);
   } catch (error) {
-    throw inField(error, at, w.offset);
+    const located = inField(error, at, w.offset);
+    w.release();
+    throw located;
   }
   const frame = w.finish();
   writeHeader(frame, header);

@@ -17,8 +17,8 @@ export {
   Dispatcher,
   type DispatcherOptions,
   type DispatchProgram,
-  errorReply,
 } from "./dispatcher.ts";
 export { encodeFrame, FrameScanner } from "./frame.ts";
 export { HEADER_BYTES, type Header, LENGTH_BYTES, MAX_FRAME, MIN_FRAME, readHeader, writeHeader } from "./header.ts";
 export { type Answer, type DropReason, Peer, type PeerOptions } from "./peer.ts";
+export { startTimer } from "./timer.ts";

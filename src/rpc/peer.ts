@@ -18,6 +18,7 @@ import { encodeFrame, FrameScanner } from "./frame.ts";
 import { HEADER_BYTES, type Header, readHeader } from "./header.ts";
 import { isKeepalive, isPing } from "./keepalive.ts";
 import { SendQueue } from "./send-queue.ts";
+import { startTimer } from "./timer.ts";
 import { VirtError, virtError } from "./virt-error.ts";
 
 /** Answers a call of the other side: the reply's frame, or the promise of it, which must not reject. */
@@ -45,10 +46,10 @@ export interface PeerOptions {
   /** The longest frame taken, in bytes. Default 33554436. */
   readonly maxFrame?: number;
   /**
-   * Bytes that may wait to be sent when an event is added. Above that the other side is taken for dead, and the
-   * connection is closed with a ProtocolError `send-queue`. Default 16 MiB.
+   * Bytes of events that may wait to be sent. Above that the other side is taken for dead, and the connection is
+   * closed with a ProtocolError `send-queue`. Default 16 MiB.
    */
-  readonly maxQueued?: number;
+  readonly maxQueuedEvents?: number;
   /** Milliseconds that an orderly close waits for the other side to read. Default 5000. */
   readonly linger?: number;
   /** Learns of messages that were dropped: for logs and tests. */
@@ -91,12 +92,14 @@ export class Peer implements Caller<never>, AsyncDisposable {
   readonly #queue: SendQueue;
   readonly #calls: CallTable;
   readonly #listeners = new Map<string, Set<Listener>>();
-  readonly #closeListeners: ((reason: Error | undefined) => void)[] = [];
+  readonly #closeListeners = new Set<(reason: Error | undefined) => void>();
   readonly #options: PeerOptions;
   readonly #maxRequests: number;
   #state: State = "open";
   /** Calls of the other side whose reply is not written. */
   #requests = 0;
+  /** Bytes of events that the transport has not taken. */
+  #eventBytes = 0;
   #reading = false;
   #paused = false;
   #closeAfterReply = false;
@@ -125,10 +128,14 @@ export class Peer implements Caller<never>, AsyncDisposable {
     return this.#calls.inFlight;
   }
 
-  /** Calls `listener` once when the connection is over, before pending calls fail; at once if it is. */
-  onClose(listener: (reason: Error | undefined) => void): void {
+  /**
+   * Calls `listener` once when the connection is over, before pending calls fail; at once if it is.
+   * @returns what takes it back
+   */
+  onClose(listener: (reason: Error | undefined) => void): () => void {
     if (this.#state === "closed") listener(this.#reason);
-    else this.#closeListeners.push(listener);
+    else this.#closeListeners.add(listener);
+    return () => this.#closeListeners.delete(listener);
   }
 
   /**
@@ -160,22 +167,20 @@ export class Peer implements Caller<never>, AsyncDisposable {
       const frame = encodeFrame(header, procedure.args.encode, args, "args"); // its error rejects the promise
       const call: PendingCall = {
         procedure,
-        frame,
         abandoned: false,
-        serial: undefined,
         resolve: resolve as (value: unknown) => void,
         reject,
         settled: undefined,
       };
       if (signal !== undefined) {
         const onAbort = () => {
-          call.abandoned = true;
+          this.#calls.abandon(call);
           reject(new AbortError(signal.reason));
         };
         signal.addEventListener("abort", onAbort, { once: true });
         call.settled = () => signal.removeEventListener("abort", onAbort);
       }
-      this.#calls.add(call);
+      this.#calls.add(call, frame);
     });
   }
 
@@ -195,9 +200,13 @@ export class Peer implements Caller<never>, AsyncDisposable {
     const { VIR_NET_MESSAGE: type } = VirNetMessageType;
     // libvirtd sends serial 1 in every event, whatever its documents say.
     const header: Header = { prog, vers, proc: event.number, type, serial: 1, status: VirNetMessageStatus.VIR_NET_OK };
-    this.#send(encodeFrame(header, event.msg.encode, message, "msg"));
-    const { maxQueued: max = 16 * 1024 * 1024 } = this.#options;
-    const queued = this.#queue.bytes;
+    const frame = encodeFrame(header, event.msg.encode, message, "msg");
+    this.#eventBytes += frame.byteLength;
+    this.#send(frame, () => {
+      this.#eventBytes -= frame.byteLength;
+    });
+    const { maxQueuedEvents: max = 16 * 1024 * 1024 } = this.#options;
+    const queued = this.#eventBytes;
     if (queued > max) this.#fail(new ProtocolError("send-queue", "the other side does not read", { queued, max }));
     return queued <= max;
   }
@@ -237,10 +246,10 @@ export class Peer implements Caller<never>, AsyncDisposable {
       const { promise, resolve } = withResolvers();
       this.#over = promise;
       const { linger = 5000 } = this.#options;
-      const timer = setTimeout(() => this.#fail(new TransportError("io", "the other side does not read")), linger);
+      const timer = startTimer(() => this.#fail(new TransportError("io", "the other side does not read")), linger);
       this.onClose(() => {
         clearTimeout(timer);
-        resolve();
+        void this.#transport.close().then(resolve);
       });
       this.#queue.whenEmpty(() => {
         if (this.#state !== "closing") return;
@@ -250,10 +259,18 @@ export class Peer implements Caller<never>, AsyncDisposable {
     return this.#over ?? Promise.resolve();
   }
 
-  /** Closes once the next frame has gone out: how libvirtd ends a connection after it has answered CONNECT_CLOSE. */
+  /**
+   * Reads nothing more, and closes once the next reply has gone out: how libvirtd ends a connection after it has
+   * answered CONNECT_CLOSE.
+   */
   closeAfterReply(): void {
-    if (this.#requests === 0) void this.close();
-    else this.#closeAfterReply = true;
+    if (this.#requests === 0) {
+      void this.close();
+      return;
+    }
+    this.#move("draining");
+    this.#pause();
+    this.#closeAfterReply = true;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -449,20 +466,11 @@ export class Peer implements Caller<never>, AsyncDisposable {
       this.#drop("bad-message", header);
       return;
     }
-    for (const { deliver } of [...listeners]) {
-      try {
-        deliver(message);
-      } catch (error) {
-        // A mistake of the application: reported like any other uncaught one, without harm to the connection.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
+    for (const { deliver } of [...listeners]) harmless(() => deliver(message));
   }
 
   #drop(reason: DropReason, header: Header): void {
-    this.#options.onDrop?.(reason, header);
+    harmless(() => this.#options.onDrop?.(reason, header));
   }
 
   #send(frame: Uint8Array, sent?: () => void): void {
@@ -495,7 +503,9 @@ export class Peer implements Caller<never>, AsyncDisposable {
     if (!this.#move("closed")) return;
     this.#reason = reason;
     this.#queue.close();
-    for (const listener of this.#closeListeners.splice(0)) listener(reason);
+    const listeners = [...this.#closeListeners];
+    this.#closeListeners.clear();
+    for (const listener of listeners) harmless(() => listener(reason));
     if (reason !== undefined) this.#rejectCalls(reason);
     this.#listeners.clear();
   }
@@ -516,6 +526,17 @@ export class Peer implements Caller<never>, AsyncDisposable {
 
 function listenerKey(program: number, version: number, procedure: number): string {
   return `${program}/${version}/${procedure}`;
+}
+
+/** Runs code of the application. A mistake of it is reported like any other uncaught one, and stops nothing here. */
+function harmless(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
 /** Promise.withResolvers, which Node 20 does not have. */

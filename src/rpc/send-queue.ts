@@ -18,7 +18,6 @@ export class SendQueue {
   readonly #transport: Transport;
   #frames: Outgoing[] = [];
   #next = 0;
-  #bytes = 0;
   /** A number, not frames: a flood of pings costs no memory. */
   #pongs = 0;
   #full = false;
@@ -27,11 +26,6 @@ export class SendQueue {
 
   constructor(transport: Transport) {
     this.#transport = transport;
-  }
-
-  /** Bytes of frames that the transport has not taken. */
-  get bytes(): number {
-    return this.#bytes;
   }
 
   /** Whether everything has been taken by the transport, which has room for more. */
@@ -43,7 +37,6 @@ export class SendQueue {
   add(frame: Uint8Array, sent?: () => void): void {
     if (this.#closed) return;
     this.#frames.push({ frame, sent });
-    this.#bytes += frame.byteLength;
   }
 
   addPong(): void {
@@ -103,15 +96,11 @@ export class SendQueue {
     this.#closed = true;
     this.#frames = [];
     this.#next = 0;
-    this.#bytes = 0;
     this.#pongs = 0;
   }
 
   #settle(taken: readonly Outgoing[]): void {
     if (this.#closed) return;
-    for (const { frame, sent } of taken) {
-      this.#bytes -= frame.byteLength;
-      sent?.();
-    }
+    for (const { sent } of taken) sent?.();
   }
 }

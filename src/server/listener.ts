@@ -12,7 +12,7 @@ export interface ListenerOptions {
 
 /** Accepts connections at one address. */
 export interface Listener {
-  /** As it was given, with the port that the system chose. */
+  /** `unix:/path` or `tcp://host:port`, with the port that the system chose. */
   readonly address: string;
   /** Accepts no more. Connections that are there stay. */
   close(): Promise<void>;

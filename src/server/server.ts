@@ -5,6 +5,7 @@ import {
   type Header,
   Peer,
   type PeerOptions,
+  startTimer,
   TransportError,
 } from "../rpc/index.ts";
 import type { Transport } from "../transport/index.ts";
@@ -18,12 +19,14 @@ export interface ServerLimits {
    * Default 5000.
    */
   readonly maxClients?: number;
+  /** Connections that may wait so, libvirt's max_queued_clients; further ones are closed. Default 1000. */
+  readonly maxQueuedClients?: number;
   /** Calls in progress per connection; with so many it is not read. Default 5. */
   readonly maxClientRequests?: number;
   /** The longest message taken, in bytes. Default 33554436. */
   readonly maxFrame?: number;
   /** Bytes of events that may wait for a client that does not read, before it is dropped. Default 16 MiB. */
-  readonly maxQueued?: number;
+  readonly maxQueuedEvents?: number;
 }
 
 export interface ServerOptions extends ListenerOptions {
@@ -74,7 +77,7 @@ export class Server implements AsyncDisposable {
     });
   }
 
-  /** Where it listens, spelled as in the options, with the ports that the system chose. */
+  /** Where it listens: `unix:/path` and `tcp://host:port`, in the order of the options, with the ports chosen. */
   get addresses(): readonly string[] {
     return this.#listeners.map(({ address }) => address);
   }
@@ -106,7 +109,8 @@ export class Server implements AsyncDisposable {
 
   /**
    * Serves the client at the other end of a transport.
-   * @returns its session, or undefined where it has to wait for another client to leave, or the server is closed
+   * @returns its session, or undefined where it has to wait for another client to leave, or was closed because too
+   *   many wait already, or because the server is closed
    */
   accept(transport: Transport): Session | undefined {
     if (this.#isClosed()) {
@@ -115,7 +119,8 @@ export class Server implements AsyncDisposable {
     }
     const { limits = {}, onDrop } = this.#options;
     if (this.#peers.size >= (limits.maxClients ?? 5000)) {
-      this.#waiting.push(transport);
+      if (this.#waiting.length < (limits.maxQueuedClients ?? 1000)) this.#waiting.push(transport);
+      else void transport.close(new TransportError("closed", "too many clients"));
       return undefined;
     }
     const gone = new AbortController();
@@ -124,7 +129,7 @@ export class Server implements AsyncDisposable {
         this.#dispatcher.answer(header, payload, (procedure) => ({ session, signal: gone.signal, procedure })),
       ...(limits.maxClientRequests === undefined ? {} : { maxRequests: limits.maxClientRequests }),
       ...(limits.maxFrame === undefined ? {} : { maxFrame: limits.maxFrame }),
-      ...(limits.maxQueued === undefined ? {} : { maxQueued: limits.maxQueued }),
+      ...(limits.maxQueuedEvents === undefined ? {} : { maxQueuedEvents: limits.maxQueuedEvents }),
       ...(onDrop === undefined ? {} : { onDrop: (reason, header) => onDrop(reason, header, session) }),
     };
     const peer = new Peer(transport, options);
@@ -165,7 +170,7 @@ async function closePeer(peer: Peer, drain: number): Promise<void> {
   if (drain > 0) {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, drain);
+      timer = startTimer(resolve, drain);
     });
     await Promise.race([peer.drain(), late]);
     clearTimeout(timer);

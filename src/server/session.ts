@@ -37,12 +37,15 @@ export class Session {
     return this.#peer.send(event, message);
   }
 
-  /** Calls back once when the connection is over, or at once if it is: where drivers give back what it held. */
-  onClose(listener: (reason: Error | undefined) => void): void {
-    this.#peer.onClose(listener);
+  /**
+   * Calls back once when the connection is over, or at once if it is: where drivers give back what it held.
+   * @returns what takes the listener back
+   */
+  onClose(listener: (reason: Error | undefined) => void): () => void {
+    return this.#peer.onClose(listener);
   }
 
-  /** Closes the connection once the next reply has gone out: for the handler of CONNECT_CLOSE. */
+  /** Reads no more calls, and closes the connection once the next reply has gone out: for CONNECT_CLOSE's handler. */
   closeAfterReply(): void {
     this.#peer.closeAfterReply();
   }

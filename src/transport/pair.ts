@@ -85,6 +85,10 @@ class PairEnd implements Transport {
       return Promise.resolve();
     }
     this.#state = "closing";
+    // Nobody here reads this any more, and the other end must not wait for it when it closes too.
+    this.#incoming = [];
+    this.#incomingBytes = 0;
+    this.#roomForOther();
     if (this.#other.#incomingBytes === 0) {
       this.#close();
       return Promise.resolve();

@@ -16,7 +16,7 @@ export class SocketTransport implements Transport {
     // libvirt sets TCP_NODELAY too: small calls must not wait for the acknowledgement of the last one.
     socket.setNoDelay(true);
     socket.on("error", (cause) => {
-      this.#failure ??= new TransportError("io", cause.message, { cause });
+      this.#failure ??= new TransportError("io", `the connection broke: ${cause.message}`, { cause });
     });
     socket.on("end", () => this.#end());
     socket.on("close", () => this.#end());
@@ -101,8 +101,12 @@ export function connected(socket: Socket, address: string, { signal }: DialOptio
       reject(error);
     };
     const onConnect = () => settle();
-    const onError = (cause: Error) =>
-      settle(new TransportError("connect", `cannot connect to ${address}: ${cause.message}`, { cause }));
+    const onError = (cause: Error) => {
+      // Where a name has several addresses, Node collects an error for each and says nothing itself.
+      const causes: readonly Error[] = cause instanceof AggregateError ? cause.errors : [cause];
+      const why = causes.map(({ message }) => message).join("; ");
+      settle(new TransportError("connect", `cannot connect to ${address}: ${why}`, { cause }));
+    };
     const onAbort = () => settle(signal?.reason ?? new Error("aborted"));
     socket.on("connect", onConnect);
     socket.on("error", onError);

@@ -33,7 +33,9 @@ export function xdrType<T>(name: string, encode: Codec<T>["encode"], decode: Cod
       try {
         encode(w, value);
       } catch (error) {
-        throw inField(error, undefined, w.offset);
+        const located = inField(error, undefined, w.offset);
+        w.release();
+        throw located;
       }
       return w.finish();
     },

@@ -61,11 +61,16 @@ export class XdrWriter {
   /** What has been written, as a copy of exactly its size. Ends the writer: its buffer goes to the next one. */
   finish(): Uint8Array<ArrayBuffer> {
     const result = this.#bytes.slice(0, this.#offset);
-    if (this.#size <= LARGEST_SCRATCH) scratch = { bytes: this.#bytes, view: this.#view };
+    this.release();
+    return result;
+  }
+
+  /** Ends the writer without a result, after an error. */
+  release(): void {
+    if (this.#size > 0 && this.#size <= LARGEST_SCRATCH) scratch = { bytes: this.#bytes, view: this.#view };
     this.#bytes = NOTHING;
     this.#size = 0;
     this.#offset = 0;
-    return result;
   }
 
   int32(value: number, at?: string): void {

@@ -1,5 +1,6 @@
+import { getEventListeners } from "node:events";
 import { createServer as createNetServer } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { connect, connectTransport } from "../../src/client/index.ts";
 import { types as errors } from "../../src/generated/netmessage/index.ts";
 import { domainLookupByName, type RemoteHandlers, remoteDescription } from "../../src/generated/remote/index.ts";
@@ -138,6 +139,20 @@ describe("opening", () => {
     await daemon.ended;
   });
 
+  test("open/timeout-infinite: is no short time", async () => {
+    vi.useFakeTimers();
+    try {
+      const { daemon, opened } = opening({ name: "test:///default", timeout: Number.POSITIVE_INFINITY });
+      await vi.advanceTimersByTimeAsync(60_000);
+      await accept(daemon);
+      const conn = await opened;
+      await daemon.close();
+      await conn.close();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("open/timeout over TCP", async () => {
     const silent = createNetServer();
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
@@ -171,6 +186,7 @@ describe("opening", () => {
     const { daemon, opened } = opening({ name: "test:///default", signal: end.signal });
     await accept(daemon);
     const conn = await opened;
+    expect(getEventListeners(end.signal, "abort")).toHaveLength(0);
     end.abort();
     const call = conn.call(domainLookupByName, { name: "web" });
     await expectCall(daemon, 23, str("web"), join(str("web"), uuid, words(1)));
@@ -238,6 +254,16 @@ describe("an open connection", () => {
     await server.close();
   });
 
+  test("connection/as-any-object: what asks it for the methods of all objects calls no procedure", async () => {
+    const { server, opened } = serving();
+    const conn = await opened;
+    expect(`${conn.remote}`).toBe("[object Object]");
+    expect(JSON.parse(JSON.stringify(conn))).toMatchObject({ uri: "test:///chosen", remote: {} });
+    expect((conn.remote as object).constructor).toBe(Object);
+    await conn.close();
+    await server.close();
+  });
+
   test("connection/four-in-flight: the fifth call waits", async () => {
     const { daemon, opened } = opening();
     await accept(daemon);
@@ -290,6 +316,24 @@ describe("an open connection", () => {
     await conn.close();
     for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: "closed" });
     expect(await daemon.next()).toBeUndefined();
+  });
+
+  test("close/stuck: a daemon that reads nothing is waited for 5 seconds, no longer", async () => {
+    const { daemon, opened } = opening();
+    await accept(daemon);
+    const conn = await opened;
+    daemon.transport.pause();
+    const call = conn.call(domainLookupByName, { name: "x".repeat(100_000) }).catch((error: unknown) => error);
+    vi.useFakeTimers();
+    try {
+      const closing = conn.close();
+      await vi.advanceTimersByTimeAsync(5000);
+      await closing;
+      expect(await call).toMatchObject({ name: "TransportError" });
+      expect(await conn.closed).toBeUndefined();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("close/by-the-daemon: pending calls and closed say why", async () => {

@@ -93,8 +93,9 @@ describe("the daemon on this machine", () => {
     expect(socketOf("qemu:///session", user, true)).toBe("/run/user/1000/libvirt/libvirt-sock");
   });
 
-  test("socket/mode-unknown", () => {
-    expect(() => socketOf("qemu:///system?mode=fast", root)).toThrow(TypeError);
-    expect(() => socketOf("test:///default?mode=direct", root)).toThrow(TypeError);
+  test("socket/mode-unknown: an error of the URI like any other", () => {
+    for (const uri of ["qemu:///system?mode=fast", "test:///default?mode=direct"]) {
+      expect(() => socketOf(uri, root)).toThrow(expect.objectContaining({ name: "VirtError", code: 8 }));
+    }
   });
 });

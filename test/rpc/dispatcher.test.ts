@@ -10,7 +10,7 @@ import {
   VirtError,
   virtError,
 } from "../../src/rpc/index.ts";
-import { XdrReader } from "../../src/xdr/index.ts";
+import { XdrError, XdrReader } from "../../src/xdr/index.ts";
 import { join, REMOTE, str, words } from "./wire.ts";
 
 interface Context {
@@ -117,6 +117,18 @@ describe("answers", () => {
     expect(await ask({ domainGetInfo: () => undefined as never })).toMatchObject({ code: 1, domain: 7 });
   });
 
+  test("answer/handler-throws-xdr-error: one of its own, which says nothing about the result", async () => {
+    const seen: unknown[] = [];
+    const throwing = () => {
+      throw new XdrError("short", 4, "cookie", "4 wanted, 0 left");
+    };
+    expect(await ask({ domainGetInfo: throwing }, { onError: (e) => seen.push(e) })).toMatchObject({
+      code: 1,
+      message: "internal error: virDomainGetInfo: unexpected failure",
+    });
+    expect(seen).toMatchObject([{ name: "XdrError", path: "cookie" }]);
+  });
+
   test("answer/error-does-not-fit: an error that the wire cannot carry is still answered", async () => {
     const throwing = () => {
       throw new VirtError("zero \0 inside", 1, 10);
@@ -147,5 +159,29 @@ describe("answers", () => {
   test("answer/program-twice: one program is served once", () => {
     const program = { description: remoteDescription, handlers: {} };
     expect(() => new Dispatcher([program, program])).toThrow(TypeError);
+  });
+
+  test("answer/inherited-names: a procedure called like a method of every object has no handler by that", async () => {
+    const description = { ...remoteDescription, procedures: { toString: domainGetInfo } };
+    const dispatcher = new Dispatcher<Context>([{ description, handlers: {} }]);
+    const header: Header = { prog: REMOTE, vers: 1, proc: 16, type: 0, serial: 5, status: 0 };
+    const bytes = await dispatcher.answer(header, dom, (procedure) => ({ procedure }));
+    expect(types.virNetMessageError.decode(bytes.subarray(28)).code).toBe(3);
+  });
+
+  test("answer/versions: those of one program may be served side by side", async () => {
+    const handlers = { authList: () => ({ types: [] }) };
+    const programs = [1, 2].map((version) => ({
+      description: { ...remoteDescription, version },
+      handlers: version === 2 ? handlers : {},
+    }));
+    const dispatcher = new Dispatcher<Context>(programs);
+    const codeFor = async (vers: number) => {
+      const header: Header = { prog: REMOTE, vers, proc: 66, type: 0, serial: 5, status: 0 };
+      const bytes = await dispatcher.answer(header, new Uint8Array(0), (procedure) => ({ procedure }));
+      const { status } = readHeader(bytes.subarray(4));
+      return status === 0 ? "ok" : types.virNetMessageError.decode(bytes.subarray(28)).code;
+    };
+    expect(await Promise.all([1, 2, 3].map(codeFor))).toEqual([3, "ok", 39]);
   });
 });

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { getEventListeners } from "node:events";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   domainEventLifecycle,
   domainGetInfo,
@@ -31,6 +32,25 @@ function client(options: PeerOptions = {}) {
     peer.call(domainLookupByName, { name }, signal === undefined ? {} : { signal });
   return { peer, server: new RawEnd(far), dropped, lookup };
 }
+
+/** Runs `work` and gives what was thrown meanwhile where nobody caught it. */
+async function uncaughtDuring(work: () => Promise<void>): Promise<unknown[]> {
+  const uncaught: unknown[] = [];
+  const before = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => uncaught.push(error));
+  try {
+    await work();
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of before) process.on("uncaughtException", listener);
+  }
+  return uncaught;
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 /** A side that serves, and answers as `answer` says. */
 function service(options: PeerOptions) {
@@ -184,6 +204,23 @@ describe("giving up", () => {
     await peer.close();
   });
 
+  test("abort/lets-go: however a call ends, nothing of it stays on the caller's signal", async () => {
+    const { signal } = new AbortController();
+    const { server, lookup, peer } = client({ maxCalls: 3 });
+    const calls = ["good", "error", "wrong", "pending", "waiting"].map((name) => lookup(name, signal));
+    const settled = Promise.allSettled(calls);
+    const [good, error, wrong] = [await server.expect(), await server.expect(), await server.expect()];
+    expect(getEventListeners(signal, "abort")).toHaveLength(5);
+    server.reply(good, dom("good"));
+    server.reply(error, words(), 1);
+    server.reply({ ...wrong, proc: 1 });
+    await Promise.allSettled(calls.slice(0, 3));
+    expect(getEventListeners(signal, "abort")).toHaveLength(2);
+    await peer.close();
+    expect((await settled).map(({ status }) => status)).toEqual(["fulfilled", ...Array(4).fill("rejected")]);
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  });
+
   test("abort/after: a signal that fires when the call has ended does nothing", async () => {
     const { server, lookup, peer } = client();
     const end = new AbortController();
@@ -238,6 +275,54 @@ describe("the end", () => {
     expect(heard).toEqual([reason, reason]);
   });
 
+  test("close/listener-throws: the others are called all the same, and pending calls fail", async () => {
+    const mistake = new Error("a mistake in a listener");
+    const uncaught = await uncaughtDuring(async () => {
+      const { peer, server, lookup } = client();
+      const heard: unknown[] = [];
+      peer.onClose(() => {
+        throw mistake;
+      });
+      peer.onClose((reason) => heard.push(reason));
+      const call = lookup("a").catch((error: unknown) => error);
+      await server.expect();
+      await server.transport.close();
+      const reason = await peer.closed;
+      expect(reason).toMatchObject({ code: "eof" });
+      expect(await call).toBe(reason);
+      expect(heard).toEqual([reason]);
+    });
+    expect(uncaught).toEqual([mistake]);
+  });
+
+  test("close/listener-taken-back: not called", async () => {
+    const { peer } = client();
+    const heard: string[] = [];
+    const forget = peer.onClose(() => heard.push("first"));
+    peer.onClose(() => heard.push("second"));
+    forget();
+    await peer.close();
+    expect(heard).toEqual(["second"]);
+  });
+
+  test("drop/listener-throws: the connection goes on", async () => {
+    const mistake = new Error("a mistake in a listener");
+    const uncaught = await uncaughtDuring(async () => {
+      const [near, far] = pair();
+      const onDrop = () => {
+        throw mistake;
+      };
+      const peer = new Peer(near, { onDrop });
+      const server = new RawEnd(far);
+      server.write(frame({ proc: 107, type: MESSAGE }));
+      const call = peer.call(domainLookupByName, { name: "a" });
+      server.reply(await server.expect(), dom("a"));
+      expect(await call).toEqual(named("a"));
+      await peer.close();
+    });
+    expect(uncaught).toEqual([mistake]);
+  });
+
   test("close/dispose: await using closes", async () => {
     const { server, peer } = client();
     await peer[Symbol.asyncDispose]();
@@ -251,6 +336,51 @@ describe("the end", () => {
     peer.call(domainLookupByName, { name: "x".repeat(100_000) }).catch(() => {});
     await peer.close();
     expect(await peer.closed).toMatchObject({ code: "io" });
+  });
+});
+
+describe("lingering", () => {
+  const big = "x".repeat(100_000);
+
+  test("linger/until-closed: close resolves when the transport is closed, not before", async () => {
+    const [near] = pair();
+    let closed = () => {};
+    const over = new Promise<void>((resolve) => {
+      closed = resolve;
+    });
+    const slow: Transport = {
+      peer: near.peer,
+      start: (sink) => near.start(sink),
+      pause: () => near.pause(),
+      resume: () => near.resume(),
+      write: (parts) => near.write(parts),
+      drained: () => near.drained(),
+      close: () => over,
+    };
+    const peer = new Peer(slow, { linger: 1 });
+    peer.call(domainLookupByName, { name: big }).catch(() => {});
+    let resolved = false;
+    const closing = peer.close().then(() => {
+      resolved = true;
+    });
+    expect(await peer.closed).toMatchObject({ code: "io" });
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(resolved).toBe(false);
+    closed();
+    await closing;
+  });
+
+  test("linger/infinite: is no short time", async () => {
+    vi.useFakeTimers();
+    const [near, far] = pair();
+    const peer = new Peer(near, { linger: Number.POSITIVE_INFINITY });
+    peer.call(domainLookupByName, { name: big }).catch(() => {});
+    const closing = peer.close();
+    vi.advanceTimersByTime(60_000);
+    const server = new RawEnd(far);
+    expect((await server.expect()).payload).toEqual(str(big));
+    await closing;
+    expect(await peer.closed).toBeUndefined();
   });
 });
 
@@ -268,15 +398,11 @@ describe("events", () => {
   });
 
   test("event/listeners: all hear it, until they stop; one that throws harms nobody", async () => {
-    const uncaught: unknown[] = [];
-    const before = process.listeners("uncaughtException");
-    process.removeAllListeners("uncaughtException");
-    process.on("uncaughtException", (error) => uncaught.push(error));
-    try {
+    const mistake = new Error("a mistake in a listener");
+    const uncaught = await uncaughtDuring(async () => {
       const { peer, server, lookup } = client();
       const heard: string[] = [];
       const stop = peer.on(domainEventLifecycle, () => heard.push("first"));
-      const mistake = new Error("a mistake in a listener");
       peer.on(domainEventLifecycle, () => {
         throw mistake;
       });
@@ -292,18 +418,15 @@ describe("events", () => {
       server.reply(await server.expect(), dom("a"));
       await again;
       expect(heard).toEqual(["first", "third 3", "third 4"]);
-      expect(uncaught).toEqual([mistake, mistake]);
       await peer.close();
-    } finally {
-      process.removeAllListeners("uncaughtException");
-      for (const listener of before) process.on("uncaughtException", listener);
-    }
+    });
+    expect(uncaught).toEqual([mistake, mistake]);
   });
 
   test("event/slow-reader: events for a side that does not read are bounded; above, the connection is closed", async () => {
     const [near, far] = pair();
     const raw = new RawEnd(near, false); // reads nothing
-    const peer = new Peer(far, { answer: () => new Uint8Array(0), maxQueued: 100_000 });
+    const peer = new Peer(far, { answer: () => new Uint8Array(0), maxQueuedEvents: 100_000 });
     let sent = 0;
     while (peer.send(domainEventLifecycle, event)) sent++;
     expect(await peer.closed).toBeInstanceOf(ProtocolError);
@@ -311,6 +434,22 @@ describe("events", () => {
     expect(sent * 60).toBeLessThan(400_000);
     raw.start();
     expect(await raw.ended).toBeInstanceOf(TransportError);
+  });
+
+  test("event/behind-a-large-reply: what waits before it does not count", async () => {
+    const [near, far] = pair();
+    const answer = () => frame({ proc: 16, type: REPLY }, new Uint8Array(200_000));
+    const peer = new Peer(far, { answer, maxQueuedEvents: 100_000 });
+    near.write([join(frame({ proc: 16 }), frame({ proc: 16 }))]);
+    await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect(peer.send(domainEventLifecycle, event)).toBe(true);
+    const raw = new RawEnd(near);
+    for (const type of [REPLY, REPLY, MESSAGE]) expect((await raw.expect()).type).toBe(type);
+    for (let i = 0; i < 3000; i++) {
+      expect(peer.send(domainEventLifecycle, event)).toBe(true); // each is read, so that none waits
+      await raw.expect();
+    }
+    await peer.close();
   });
 });
 

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Connection, connectTransport, TransportError } from "../../src/client/index.ts";
 import { types } from "../../src/generated/netmessage/index.ts";
@@ -248,7 +249,7 @@ describe("bad input to a server", () => {
     await raw.close();
   });
 
-  test("frame/violation-after-calls: what came before is answered, what comes after is not", async () => {
+  test("frame/violation: nothing behind it is answered", async () => {
     const raw = attach();
     raw.write(join(words(0), frame({ proc: AUTH_LIST, serial: 1 })));
     expect(await raw.next()).toBeUndefined();
@@ -278,6 +279,35 @@ describe("bad input to a server", () => {
 });
 
 describe("bad input over sockets", () => {
+  test("end/half-close: a client that only stops sending is gone, its replies are lost (wire.md 1.7)", async () => {
+    const path = `/tmp/virtwire-half-${process.pid}`;
+    let abort = (_: unknown) => {};
+    const aborted = new Promise<unknown>((resolve) => {
+      abort = resolve;
+    });
+    const domainLookupByName = (_: unknown, { signal }: CallContext) => {
+      signal.addEventListener("abort", () => abort(signal.reason));
+      client.end();
+      return new Promise<never>(() => {});
+    };
+    const real = createServer({
+      listen: [`unix:${path}`],
+      programs: [serve(remoteDescription, { domainLookupByName })],
+    });
+    await real.listen();
+    const client = connect({ path, allowHalfOpen: true });
+    let bytes = 0;
+    client.on("data", (chunk) => {
+      bytes += chunk.byteLength;
+    });
+    const ended = new Promise((resolve) => client.on("end", resolve));
+    client.write(call({ proc: LOOKUP_BY_NAME }, str("web")));
+    expect(await aborted).toMatchObject({ name: "TransportError", code: "eof" });
+    await ended;
+    expect([bytes, real.sessions.length]).toEqual([0, 0]);
+    await real.close();
+  });
+
   const some = [
     "frame/length-3",
     "frame/length-above-limit",

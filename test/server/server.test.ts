@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { connect, connectTransport } from "../../src/client/index.ts";
 import {
   domainEventLifecycle,
@@ -120,6 +120,21 @@ describe("sessions", () => {
     expect(await raw.next()).toBeUndefined();
     await server.close();
   });
+
+  test("session/close-after-reply: calls behind CONNECT_CLOSE are not read any more (wire.md 3.4)", async () => {
+    const asked: string[] = [];
+    const { server, attach } = make({
+      domainLookupByName: ({ name }) => {
+        asked.push(name);
+        return { dom: web };
+      },
+    });
+    const raw = new RawEnd(attach().near);
+    raw.write(join(frame({ proc: 23 }, str("a")), frame({ proc: 2, serial: 1 }), frame({ proc: 23 }, str("b"))));
+    expect([(await raw.expect()).proc, (await raw.expect()).proc, await raw.next()]).toEqual([23, 2, undefined]);
+    expect(asked).toEqual(["a"]);
+    await server.close();
+  });
 });
 
 describe("handlers", () => {
@@ -198,16 +213,55 @@ describe("limits", () => {
     await server.close();
   });
 
-  test("limit/max-frame and max-client-requests reach the connection", async () => {
-    const { server, attach } = make({}, { limits: { maxFrame: 100, maxClientRequests: 1, maxQueued: 1000 } });
+  test("limit/max-queued-clients: of those that wait; further ones are closed", async () => {
+    const { server, attach } = make({}, { limits: { maxClients: 1, maxQueuedClients: 1 } });
+    const first = new RawEnd(attach().near);
+    const waiting = new RawEnd(attach().near);
+    const refused = new RawEnd(attach().near);
+    expect(await refused.next()).toBeUndefined();
+    await first.close();
+    waiting.write(frame({ proc: 66 }));
+    expect(await waiting.expect()).toMatchObject({ proc: 66, status: 0 });
+    await waiting.close();
+    await server.close();
+  });
+
+  test("limit/max-frame: a longer message ends the connection", async () => {
+    const { server, attach } = make({}, { limits: { maxFrame: 100 } });
     const raw = new RawEnd(attach().near);
     raw.write(frame({ proc: 23 }, new Uint8Array(100)));
     expect(await raw.next()).toBeUndefined();
     await server.close();
   });
 
+  test("limit/max-client-requests: a call waits for the one in progress", async () => {
+    let finish = (_: { dom: typeof web }) => {};
+    const started: string[] = [];
+    const { server, attach } = make(
+      {
+        domainLookupByName: ({ name }) => {
+          started.push(name);
+          return new Promise((resolve) => {
+            finish = resolve;
+          });
+        },
+      },
+      { limits: { maxClientRequests: 1 } },
+    );
+    const raw = new RawEnd(attach().near);
+    raw.write(join(frame({ proc: 23 }, str("a")), frame({ proc: 23, serial: 1 }, str("b"))));
+    while (started.length === 0) await turn();
+    await turn();
+    expect(started).toEqual(["a"]);
+    finish({ dom: web });
+    expect((await raw.expect()).serial).toBe(0);
+    expect(started).toEqual(["a", "b"]);
+    await raw.close();
+    await server.close();
+  });
+
   test("limit/slow-reader: a client that does not read its events is dropped, others go on", async () => {
-    const { server, attach, open } = make({}, { limits: { maxQueued: 10_000 } });
+    const { server, attach, open } = make({}, { limits: { maxQueuedEvents: 10_000 } });
     const { session } = attach(); // its end is never started
     const other = await open();
     while (session.send(domainEventLifecycle, { dom: web, event: 2, detail: 0 }));
@@ -265,6 +319,29 @@ describe("the end of a server", () => {
     await conn.call(domainLookupByName, { name: "web" });
     await server.close({ drain: 5 });
     await failed;
+  });
+
+  test("close/drain-without-end: Infinity is no short time", async () => {
+    vi.useFakeTimers();
+    try {
+      let finish = () => {};
+      const { server, attach } = make({
+        domainGetInfo: () =>
+          new Promise((resolve) => {
+            finish = () => resolve({ state: 1, maxMem: 1n, memory: 1n, nrVirtCpu: 1, cpuTime: 0n });
+          }),
+      });
+      const raw = new RawEnd(attach().near);
+      raw.write(join(frame({ proc: 66 }), frame({ proc: 16, serial: 1 }, join(str("web"), uuid, words(1)))));
+      expect((await raw.expect()).proc).toBe(66);
+      const closing = server.close({ drain: Number.POSITIVE_INFINITY });
+      await vi.advanceTimersByTimeAsync(60_000);
+      finish();
+      expect(await raw.expect()).toMatchObject({ proc: 16, serial: 1, status: 0 });
+      await closing;
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test("close/accept-after: a transport is closed at once", async () => {

@@ -1,8 +1,11 @@
+import dns from "node:dns";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { pair, sockets, type Transport, TransportError } from "../../src/transport/index.ts";
+
+type LookupCallback = (error: null, addresses: { address: string; family: number }[]) => void;
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -150,6 +153,16 @@ describe.each(Object.entries(kinds))("%s", (kind, connectBoth) => {
     await b.close();
   });
 
+  test("transport/close-both: two ends that close do not wait for each other to read", async () => {
+    const [a, b] = await connectBoth();
+    for (const end of [a, b]) {
+      collect(end);
+      end.pause();
+      end.write([bytes("never read")]);
+    }
+    await Promise.all([a.close(), b.close()]);
+  });
+
   test("transport/close-with-reason: at once, whatever waits", async () => {
     const [a, b] = await connectBoth();
     a.write([new Uint8Array(30_000_000)]);
@@ -218,6 +231,23 @@ describe("dialling", () => {
     await expect(refused).rejects.toMatchObject({ code: "connect", cause: { code: "ECONNREFUSED" } });
     const missing = dialUnix(freePath());
     await expect(missing).rejects.toMatchObject({ code: "connect", cause: { code: "ENOENT" } });
+  });
+
+  test("dial/several-addresses: what failed at each of them is said", async () => {
+    const { dialTcp } = await sockets();
+    const lookup = vi.spyOn(dns, "lookup").mockImplementation(((_: string, __: unknown, done: LookupCallback) => {
+      const addresses = ["127.0.0.1", "127.0.0.2"].map((address) => ({ address, family: 4 }));
+      done(null, addresses);
+    }) as never);
+    try {
+      await expect(dialTcp("many.example", 1)).rejects.toMatchObject({
+        code: "connect",
+        message:
+          "cannot connect to tcp://many.example:1: connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1",
+      });
+    } finally {
+      lookup.mockRestore();
+    }
   });
 
   test("dial/signal: rejects with the signal's reason, before and during", async () => {

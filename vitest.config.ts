@@ -5,5 +5,6 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/interop/**"],
     testTimeout: 20_000,
+    expect: { poll: { timeout: 10_000 } },
   },
 });

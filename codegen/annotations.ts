@@ -1,4 +1,4 @@
-/** What libvirt's comments tell a generator: wire.md section 10.3 and `protocol/README.md`. */
+/** What libvirt's comments tell a generator: `protocol/README.md` and libvirt src/rpc/gendispatch.pl. */
 
 import { quote, type Report, type Span } from "./diagnostics.ts";
 import type { Comment } from "./lexer.ts";

@@ -31,10 +31,12 @@ const verbs = [
 
 /** Runs a command line. @returns the exit code: 0, or 1 after the error has been told on standard error */
 export async function runCli(args: readonly string[]): Promise<number> {
-  // A reader that leaves early (`| head`) is no fault of ours.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+  // A reader that leaves early (`| head`) is no fault of ours, and no reason to leave a migration half done.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
   const program = new Command("virtwire")
     .description("libvirt's RPC protocol: talk to daemons, be one, migrate guests")
     .version(packageVersion())

@@ -17,10 +17,11 @@ export function guestVerb(name: string, description: string): Command {
     .option("--domain <string>", "domain name, id or uuid");
 }
 
-/** An operand that may also be given as an option, virsh's way. @throws {VerbError} where it is missing */
+/** An operand that may also be given as an option, virsh's way. @throws {VerbError} where it is missing or empty */
 export function operand(command: Command, name: string, given: string | undefined): string {
   const value = given ?? (command.opts() as Record<string, string | undefined>)[name];
   if (value === undefined) throw new VerbError(`command '${command.name()}' requires <${name}> option`);
+  if (value === "") throw new VerbError(`Failed to get option '${name}': Option argument is empty`);
   return value;
 }
 
@@ -77,6 +78,23 @@ export async function attempting<T>(failure: string, work: () => Promise<T>): Pr
   } catch (cause) {
     throw new VerbError(failure, { cause });
   }
+}
+
+/** @throws {VerbError} where both options of a pair are given. */
+export function refuseBoth(
+  options: Readonly<Record<string, unknown>>,
+  pairs: readonly (readonly [string, string])[],
+): void {
+  for (const [one, other] of pairs) {
+    if (options[one] && options[other]) {
+      throw new VerbError(`Options ${spelled(one)} and ${spelled(other)} are mutually exclusive`);
+    }
+  }
+}
+
+/** `timeoutSuspend` as it is typed: `--timeout-suspend`. */
+export function spelled(option: string): string {
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** The flags of the options that are set. */

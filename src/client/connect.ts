@@ -67,7 +67,7 @@ async function dial(uri: ConnectUri, readOnly: boolean, signal: AbortSignal): Pr
   }
 }
 
-/** The opening sequence of libvirt's client, wire.md 3.4. */
+/** The opening sequence of libvirt's client: doRemoteOpen, libvirt src/remote/remote_driver.c. */
 async function open(
   transport: Transport,
   uri: string,

@@ -41,7 +41,7 @@ export function thisSystem(): LocalSystem {
 /**
  * The unix socket of the daemon on this machine that a URI means.
  * @throws {VirtError} VIR_ERR_INVALID_ARG for a `mode` that is unknown, or that the driver does not have
- * @source remoteGetUNIXSocket and remoteProbeSessionDriver, libvirt src/remote/remote_sockets.c; wire.md 3.1
+ * @source remoteGetUNIXSocket and remoteProbeSessionDriver, libvirt src/remote/remote_sockets.c
  */
 export function localSocket(uri: ConnectUri, readOnly: boolean, system: LocalSystem = thisSystem()): string {
   const given = uri.parameters.get("socket");

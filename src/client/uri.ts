@@ -6,7 +6,7 @@ export type UriTransport = "unix" | "tcp" | "tls" | "ssh" | "libssh" | "libssh2"
 
 const transports: readonly UriTransport[] = ["tls", "unix", "ssh", "libssh2", "ext", "tcp", "libssh"];
 
-/** Parameters for the client alone, which are not part of the name that CONNECT_OPEN carries. wire.md 9.2 */
+/** Parameters for the client alone, which are not part of the name that CONNECT_OPEN carries. */
 const clientParameters = new Set([
   "name",
   "socket",
@@ -41,7 +41,7 @@ export interface ConnectUri {
   readonly path: string;
   /** The client's own parameters by their name in lower case; of several, the last. */
   readonly parameters: ReadonlyMap<string, string>;
-  /** What CONNECT_OPEN is told: the URI without transport, host and the client's own parameters. wire.md 9.3 */
+  /** What CONNECT_OPEN is told: the URI without transport, host and the client's own parameters. */
   readonly name: string;
 }
 

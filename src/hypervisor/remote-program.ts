@@ -43,6 +43,9 @@ const protocolFeatures = new Map<number, boolean>([
   [VirDrvFeature.VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER, true],
 ]);
 
+/** With either, a domain's XML may show passwords: CVE-2014-7823. */
+const SECRETS = VirDomainXMLFlags.VIR_DOMAIN_XML_SECURE | VirDomainXMLFlags.VIR_DOMAIN_XML_MIGRATABLE;
+
 const READ_ONLY_FLAG = VirConnectFlags.VIR_CONNECT_RO;
 
 /** A connection of a client: closed, or open by a URI. */
@@ -68,7 +71,7 @@ export function remoteProgram(hypervisor: Hypervisor): ServedProgram {
       ? {}
       : {
           domainGetXmlDesc(args, context) {
-            if (context.session.readOnly && (args.flags & VirDomainXMLFlags.VIR_DOMAIN_XML_SECURE) !== 0) {
+            if (context.session.readOnly && (args.flags & SECRETS) !== 0) {
               throw forbidden(context.procedure, "virDomainGetXMLDesc with secure flag");
             }
             return domainGetXmlDesc.call(hypervisor.procedures, args, context);
@@ -80,7 +83,9 @@ export function remoteProgram(hypervisor: Hypervisor): ServedProgram {
     before(procedure, { session }) {
       if (BEFORE_OPEN.has(procedure.name)) return;
       requireOpen(connections.of(session));
-      if (session.readOnly && !servedReadOnly(procedure)) throw forbidden(procedure, apiName(procedure));
+      if (session.readOnly && !servedReadOnly(procedure)) {
+        throw forbidden(procedure, `read only access prevents ${apiName(procedure)}`);
+      }
     },
   });
 }
@@ -142,8 +147,7 @@ function servedReadOnly({ name, acl }: AnyProcedure): boolean {
   });
 }
 
-function forbidden(procedure: AnyProcedure, what: string): VirtError {
-  const detail = `read only access prevents ${what}`;
+function forbidden(procedure: AnyProcedure, detail: string): VirtError {
   return virtError(VirErrorNumber.VIR_ERR_OPERATION_DENIED, apiDomain(procedure), detail);
 }
 

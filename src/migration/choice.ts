@@ -1,5 +1,5 @@
 import { VirDomainMigrateFlags, VirDrvFeature, VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
-import type { TypedParam } from "../generated/remote/index.ts";
+import { type TypedParam, VIR_TYPED_PARAM_STRING, VIR_TYPED_PARAM_ULLONG } from "../generated/remote/index.ts";
 import { virtError } from "../rpc/index.ts";
 import type { Caller } from "../xdr/index.ts";
 import { argumentUnsupported, invalidArgument } from "./errors.ts";
@@ -7,7 +7,7 @@ import { classic, extensible, type Family } from "./families.ts";
 import { bothSupport, supports } from "./features.ts";
 import { CLASSIC_PARAMETERS } from "./parameters.ts";
 
-// What virDomainMigrate3 checks and asks before the first step, in its order: wire.md 7.5, libvirt src/libvirt-domain.c.
+// What virDomainMigrate3 checks and asks before the first step, in its order: libvirt src/libvirt-domain.c.
 
 /** @throws {VirtError} code 8 for flags that contradict each other or belong to another function. */
 export function checkFlags(flags: number): void {
@@ -49,7 +49,8 @@ export async function checkSupport(source: Caller, destination: Caller, flags: n
 
 /**
  * The procedures that both hosts know.
- * @throws {VirtError} code 74 where only the older ones are left and a parameter needs the newer, code 3 where none is.
+ * @throws {VirtError} where only the older ones are left: code 74 for a parameter that needs the newer, code 8 for one
+ *   of another type, which no host would get to see; code 3 where none are.
  */
 export async function chooseFamily(
   source: Caller,
@@ -62,6 +63,20 @@ export async function chooseFamily(
       "Migration APIs with extensible parameters are not supported but extended parameters were passed",
     );
   }
+  checkClassicTypes(params);
   if (await bothSupport(source, destination, VirDrvFeature.VIR_DRV_FEATURE_MIGRATION_V3)) return classic;
   throw virtError(VirErrorNumber.VIR_ERR_NO_SUPPORT, VirErrorDomain.VIR_FROM_DOMAIN, "virDomainMigrate3");
+}
+
+const typeNames = ["unknown", "int", "uint", "llong", "ullong", "double", "boolean", "string"];
+
+/** @source virTypedParamsGetString and virTypedParamsGetULLong, libvirt src/util/virtypedparam-public.c */
+function checkClassicTypes(params: readonly TypedParam[]): void {
+  for (const { field, value } of params) {
+    const type = field === "bandwidth" ? VIR_TYPED_PARAM_ULLONG : VIR_TYPED_PARAM_STRING;
+    if (value.type === type) continue;
+    const requested = `Invalid type '${typeNames[type]}' requested for parameter '${field}'`;
+    const detail = `${requested}, actual type is '${typeNames[value.type]}'`;
+    throw virtError(VirErrorNumber.VIR_ERR_INVALID_ARG, VirErrorDomain.VIR_FROM_NONE, detail);
+  }
 }

@@ -30,7 +30,7 @@ export type MigrationEvent =
  * Hands events from a producer that never waits to one reader. `running` events are only worth something while fresh:
  * a reader that lags gets the newest, so what waits here is bounded by the number of steps.
  */
-export class EventQueue implements AsyncIterableIterator<MigrationEvent, undefined> {
+export class EventQueue {
   readonly #waiting: MigrationEvent[] = [];
   #wake: (() => void) | undefined;
   #ended: { readonly error?: unknown } | undefined;
@@ -47,23 +47,20 @@ export class EventQueue implements AsyncIterableIterator<MigrationEvent, undefin
     this.#wake?.();
   }
 
-  async next(): Promise<IteratorResult<MigrationEvent, undefined>> {
+  /** For one reader. */
+  async *read(): AsyncGenerator<MigrationEvent, void, undefined> {
     for (;;) {
       const event = this.#waiting.shift();
-      if (event !== undefined) return { done: false, value: event };
-      if (this.#ended !== undefined) {
-        const { error } = this.#ended;
-        this.#ended = {};
-        if (error !== undefined) throw error;
-        return { done: true, value: undefined };
+      if (event !== undefined) {
+        yield event;
+      } else if (this.#ended !== undefined) {
+        if (this.#ended.error !== undefined) throw this.#ended.error;
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
       }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
     }
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
   }
 }

@@ -4,7 +4,7 @@ import type { Caller } from "../xdr/index.ts";
 
 /** CONNECT_SUPPORTS_FEATURE. Always a real call; one that fails ends the migration, as in libvirt. */
 export async function supports(host: Caller, feature: VirDrvFeature): Promise<boolean> {
-  return (await host.call(connectSupportsFeature, { feature })).supported === 1;
+  return (await host.call(connectSupportsFeature, { feature })).supported !== 0;
 }
 
 /** Asks both hosts, the second also where the first said no: virDomainMigrate3 does. */

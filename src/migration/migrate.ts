@@ -42,5 +42,6 @@ export function startMigration(domain: Domain, dconn: Connection, options: Migra
     () => events.end({}),
     (error) => events.end({ error }),
   );
-  return { result, [Symbol.asyncIterator]: () => events };
+  const reader = events.read();
+  return { result, [Symbol.asyncIterator]: () => reader };
 }

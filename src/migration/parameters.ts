@@ -62,7 +62,7 @@ export type MigrationParameters = {
     : Value<Definitions[K]>;
 };
 
-/** What protocol 3 without a parameter list can say too: wire.md 7.5, `compatParams` of virDomainMigrate3. */
+/** What protocol 3 without a parameter list can say too: `compatParams` of virDomainMigrate3. */
 export const CLASSIC_PARAMETERS: ReadonlySet<string> = new Set([
   "migrate_uri",
   "destination_name",

@@ -80,7 +80,7 @@ const releaseJob: CleanUp = (run, firstError) => {
   return run.protection ? cancelConfirm(run, firstError) : Promise.resolve(firstError);
 };
 
-/** Protocol 3 as wire.md 7.6 has it: virDomainMigrateVersion3Full, libvirt src/libvirt-domain.c. */
+/** Protocol 3: virDomainMigrateVersion3Full, libvirt src/libvirt-domain.c. */
 const steps: readonly Step[] = [
   { name: "begin", call: begin, stop: aborted, afterFailure: [], afterStop: [releaseJob] },
   {

@@ -2,6 +2,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { VirErrorDomain, VirErrorNumber } from "../../src/generated/libvirt/index.ts";
+import { createMemoryHypervisor, remoteProgram } from "../../src/hypervisor/index.ts";
+import { virtError } from "../../src/rpc/index.ts";
+import { createServer } from "../../src/server/index.ts";
 import { runCli, startCli, startDaemon, type TestDaemon } from "./run-cli.ts";
 
 let dir: string;
@@ -43,9 +47,12 @@ test("cli/life: a guest from define to undefine, in virsh's words", async () => 
   expect(await onAlpha("list", "--all")).toEqual(
     said(" Id   Name   State\n-----------------------\n -    web    shut off\n\n"),
   );
+  expect(await onAlpha("list", "--all", "--id", "--name")).toEqual(said("- web\n\n"));
+  expect(await onAlpha("list", "--all", "--id")).toEqual(said("\n"));
   expect(await onAlpha("start", "web")).toEqual(said("Domain 'web' started\n\n"));
   expect(await onAlpha("list", "--name")).toEqual(said("web\n\n"));
   expect(await onAlpha("list", "--inactive", "--name")).toEqual(said("\n"));
+  expect(await onAlpha("list", "--id", "--uuid", "--name")).toEqual(said(`${UUID} 1 web\n\n`));
   expect(await onAlpha("domstate", "web", "--reason")).toEqual(said("running (booted)\n\n"));
   expect(await onAlpha("domstate", "--domain", UUID)).toEqual(said("running\n\n"));
   expect((await onAlpha("dumpxml", "web")).stdout).toContain(`<uuid>${UUID}</uuid>`);
@@ -83,6 +90,21 @@ test("cli/life: a guest from define to undefine, in virsh's words", async () => 
   expect(await onAlpha("list", "--all", "--json")).toEqual(said("[]\n"));
 });
 
+test("cli/list: a guest that goes while it is listed does not spoil the list", async () => {
+  await using hypervisor = createMemoryHypervisor();
+  const domainGetState = () => {
+    throw virtError(VirErrorNumber.VIR_ERR_NO_DOMAIN, VirErrorDomain.VIR_FROM_TEST);
+  };
+  const going = { ...hypervisor, procedures: { ...hypervisor.procedures, domainGetState } };
+  await using server = createServer({ listen: ["tcp://127.0.0.1:0"], programs: [remoteProgram(going)] });
+  await server.listen();
+  const uri = `${server.addresses[0]!.replace("tcp://", "virtwire+tcp://")}/system`;
+  await runCli(["-c", uri, "define", await guestFile("web")]);
+  expect(await runCli(["-c", uri, "list", "--all"])).toEqual(
+    said(" Id   Name   State\n-----------------------\n -    web    no state\n\n"),
+  );
+});
+
 test("cli/migrate: XML and name from the command line, progress on standard error", async () => {
   const file = await guestFile("db", "11111111-2222-4333-8444-666666666666");
   const changed = join(dir, "changed.xml");
@@ -100,6 +122,19 @@ test("cli/migrate: XML and name from the command line, progress on standard erro
   expect((await onBeta("dumpxml", "db2")).stdout).toContain("<title>moved</title>");
   await onBeta("destroy", "db2");
   expect((await onBeta("undefine", "db2")).code).toBe(0);
+});
+
+test("cli/migrate: goes on to its end where nobody reads its progress any more", async () => {
+  const file = await guestFile("heard", "11111111-2222-4333-8444-888888888888");
+  await onAlpha("define", file);
+  await onAlpha("start", "heard");
+  const args = ["migrate", "-c", alpha.uri, "heard", beta.uri, "--live", "--verbose", "--bandwidth", "3"];
+  const running = startCli([...args, "--undefinesource"]);
+  await running.waitFor("Migration:");
+  running.child.stderr?.destroy();
+  expect((await running.ended).code).toBe(0);
+  expect((await onBeta("domstate", "heard")).stdout).toBe("running\n\n");
+  await onBeta("destroy", "heard");
 });
 
 test("cli/migrate: ^C gives it up, and the guest goes on running where it was", async () => {
@@ -143,6 +178,17 @@ describe.concurrent("cli/errors: one clear line each, exit code 1", () => {
     [
       ["migrate", "a", "b", "--bandwidth", "-1"],
       "error: option '--bandwidth <MiB/s>' argument '-1' is invalid. A whole number is needed.\n",
+    ],
+    [["migrate", "a", "b", "--tls-destination", "x"], "error: Option --tls is required by option --tls-destination\n"],
+    [
+      ["migrate", "a", "b", "--live", "--timeout", "2147484"],
+      "error: option '--timeout <seconds>' argument '2147484' is invalid. 2147483 is the most.\n",
+    ],
+    [["start", ""], "error: Failed to get option 'domain': Option argument is empty\n"],
+    [["undefine", "a", "--nvram", "--keep-nvram"], "error: Options --nvram and --keep-nvram are mutually exclusive\n"],
+    [
+      ["daemon", "--listen", "tcp://127.0.0.1:0", "--migration-host", ""],
+      "error: migration host '' is neither a name nor an address\n",
     ],
   ])("%j", async (args, stderr) => {
     expect(await runCli(args)).toEqual(refused(stderr));
@@ -203,6 +249,9 @@ describe("cli/daemon", () => {
       stdout: "",
       stderr: expect.stringMatching(/^error: .*EADDRINUSE.*\n$/),
     });
+    // Its standard input is open, and does not keep it.
+    const running = startCli(["daemon", "--listen", alpha.addresses[0]!, "--exit-with-stdin"]);
+    expect(await running.ended).toMatchObject({ code: 1, stdout: "" });
   });
 });
 

@@ -51,7 +51,7 @@ async function accept(daemon: RawEnd): Promise<void> {
 }
 
 describe("opening", () => {
-  test("open/sequence: as libvirt's client, wire.md 3.4", async () => {
+  test("open/sequence: as libvirt's client", async () => {
     const { daemon, opened } = opening();
     await accept(daemon);
     const conn = await opened;

@@ -4,7 +4,7 @@ import { type LocalSystem, localSocket } from "../../src/client/local-socket.ts"
 
 describe("the name that CONNECT_OPEN carries", () => {
   test.each([
-    // captured, wire.md 9.3
+    // captured
     ["test+unix:///default", "test:///default"],
     ["qemu+tls://h:1234/system?no_verify=1&foo=bar", "qemu:///system?foo=bar"],
     ["qemu+unix:///system?socket=/x", "qemu:///system"],

@@ -31,6 +31,15 @@ describe("migration/choice", () => {
     expect(calls).toEqual(["source 13", "destination 13", "source 7", "source DOMAIN_MIGRATE_BEGIN3_PARAMS"]);
   });
 
+  test("any answer but 0 is a yes", async () => {
+    const script = new ScriptedHosts({
+      CONNECT_SUPPORTS_FEATURE: { supported: 2 },
+      DOMAIN_MIGRATE_BEGIN3_PARAMS: new VirtError("begin refused", 55, 10),
+    });
+    const { calls } = await refusal(script, {});
+    expect(calls.at(-1)).toBe("source DOMAIN_MIGRATE_BEGIN3_PARAMS");
+  });
+
   test("the older ones where one host does not; both are asked at each stage even after a no", async () => {
     const { calls } = await refusal(hosts([6], [13, 6]), {});
     expect(calls).toEqual([
@@ -57,6 +66,18 @@ describe("migration/choice", () => {
     const { calls, error } = await refusal(hosts([6], [6]), { params: { compression: ["mt"] } });
     expect(calls).toEqual(["source 13", "destination 13"]);
     expect(error).toMatchObject({ code: 74, domain: 20 });
+  });
+
+  test("a parameter of another type, which the older procedures would leave out: code 8", async () => {
+    const name = { field: "destination_name", value: { type: 1 as const, value: 5 } };
+    const { error, calls } = await refusal(hosts([6], [6]), { params: [name] });
+    expect(error).toMatchObject({
+      code: 8,
+      domain: 0,
+      message:
+        "invalid argument: Invalid type 'string' requested for parameter 'destination_name', actual type is 'int'",
+    });
+    expect(calls).toEqual(["source 13", "destination 13"]);
   });
 
   test("a query that fails ends the migration", async () => {

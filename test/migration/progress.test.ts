@@ -186,19 +186,30 @@ describe("migration/events-queue", () => {
     for (const event of [started, running, { ...running, ms: 2 }, { ...running, ms: 3 }]) queue.push(event);
     queue.end({});
     const read: MigrationEvent[] = [];
-    for await (const event of queue) read.push(event);
+    for await (const event of queue.read()) read.push(event);
     expect(read).toEqual([started, { ...running, ms: 3 }]);
   });
 
   test("a reader that waits gets the event when it comes, and the error at the end once", async () => {
     const queue = new EventQueue();
-    const first = queue.next();
+    const reader = queue.read();
+    const first = reader.next();
     queue.push(started);
     expect(await first).toEqual({ done: false, value: started });
-    const second = queue.next();
+    const second = reader.next();
     queue.end({ error: new Error("over") });
     await expect(second).rejects.toThrow("over");
-    expect(await queue.next()).toEqual({ done: true, value: undefined });
+    expect(await reader.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test("a reader that asks ahead gets each event once", async () => {
+    const queue = new EventQueue();
+    const reader = queue.read();
+    const ahead = [reader.next(), reader.next(), reader.next()];
+    queue.push(started);
+    queue.push(running);
+    queue.end({});
+    expect((await Promise.all(ahead)).map(({ value }) => value)).toEqual([started, running, undefined]);
   });
 });
 

@@ -89,7 +89,7 @@ const cleanedUp = qemuError("migration successfully aborted", FINISH_OK);
 /** Begin and the query after it, with protection; what every run starts with. */
 const opening = ["src BEGIN3 flags=257", "src STATE"];
 
-// Each row of wire.md 7.6 and its failure table.
+// Each step of virDomainMigrateVersion3Full, and what must follow when it fails.
 const rows: readonly Row[] = [
   {
     name: "success with change protection: cookies go from step to step, the bit goes to the source only",

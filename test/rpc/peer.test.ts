@@ -387,7 +387,7 @@ describe("lingering", () => {
 describe("events", () => {
   const event = { dom: named("web").dom, event: 3, detail: 0 };
 
-  test("event/out: serial 1, as libvirtd sends it (wire.md 1.4)", async () => {
+  test("event/out: serial 1, as libvirtd sends it", async () => {
     const { peer, raw } = service({ answer: () => new Uint8Array(0) });
     expect(peer.send(domainEventLifecycle, event)).toBe(true);
     const message = await raw.expect();
@@ -520,7 +520,7 @@ describe("calls of the other side", () => {
     await peer.close();
   });
 
-  test("requests/duplicate-serials: both are answered (wire.md 1.4)", async () => {
+  test("requests/duplicate-serials: both are answered", async () => {
     const { peer, raw } = service({ answer: ({ serial }) => answerTo(serial) });
     raw.write(join(call(3), call(3)));
     expect([(await raw.expect()).serial, (await raw.expect()).serial]).toEqual([3, 3]);

@@ -40,7 +40,7 @@ describe("errors in libvirt's words", () => {
 });
 
 describe("errors on the wire", () => {
-  test("error/captured: DOMAIN_LOOKUP_BY_NAME of an unknown name, libvirtd 9.0.0 (wire.md 1.9)", () => {
+  test("error/captured: DOMAIN_LOOKUP_BY_NAME of an unknown name, libvirtd 9.0.0", () => {
     const payload = hex`
       0000002a 0000000c 00000001 00000010 446f6d61 696e206e 6f742066 6f756e64
       00000002 00000000 00000001 00000010 446f6d61 696e206e 6f742066 6f756e64

@@ -279,7 +279,7 @@ describe("bad input to a server", () => {
 });
 
 describe("bad input over sockets", () => {
-  test("end/half-close: a client that only stops sending is gone, its replies are lost (wire.md 1.7)", async () => {
+  test("end/half-close: a client that only stops sending is gone, its replies are lost", async () => {
     const path = `/tmp/virtwire-half-${process.pid}`;
     let abort = (_: unknown) => {};
     const aborted = new Promise<unknown>((resolve) => {

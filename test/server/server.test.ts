@@ -121,7 +121,7 @@ describe("sessions", () => {
     await server.close();
   });
 
-  test("session/close-after-reply: calls behind CONNECT_CLOSE are not read any more (wire.md 3.4)", async () => {
+  test("session/close-after-reply: calls behind CONNECT_CLOSE are not read any more", async () => {
     const asked: string[] = [];
     const { server, attach } = make({
       domainLookupByName: ({ name }) => {
@@ -197,7 +197,7 @@ describe("handlers", () => {
 });
 
 describe("limits", () => {
-  test("limit/max-clients: further clients find silence until one leaves (wire.md 8.1)", async () => {
+  test("limit/max-clients: further clients find silence until one leaves", async () => {
     const { server, attach } = make({}, { limits: { maxClients: 1 } });
     const first = new RawEnd(attach().near);
     const [near, far] = pair();

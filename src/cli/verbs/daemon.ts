@@ -9,6 +9,7 @@ const DRAIN = 1000;
 interface Options {
   readonly listen: readonly string[];
   readonly hostname?: string;
+  readonly migrationHost?: string;
   readonly json?: boolean;
   readonly exitWithStdin?: boolean;
 }
@@ -18,22 +19,29 @@ export function daemon(): Command {
     .description("serve a hypervisor whose guests live in memory")
     .requiredOption("--listen <address>", "unix:PATH or tcp://HOST:PORT, port 0 for a free one; repeatable", collect)
     .option("--hostname <name>", "what the host is called (default: this machine's name)")
+    .option("--migration-host <host>", "where guests migrate to: a name or an address (default: 127.0.0.1)")
     .option("--json", "tell the addresses as one JSON line")
     .option("--exit-with-stdin", "end when standard input ends, so as not to outlive a parent")
     .action(async (options: Options) => {
-      const end = ending(options.exitWithStdin ?? false);
-      await using hypervisor = createMemoryHypervisor(
-        options.hostname === undefined ? {} : { hostname: options.hostname },
-      );
+      const { hostname, migrationHost } = options;
+      await using hypervisor = createMemoryHypervisor({
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(migrationHost === undefined ? {} : { migrationHost }),
+      });
       const server = createServer({
         listen: options.listen,
         programs: [remoteProgram(hypervisor)],
         onError: (error, { procedure }) => process.stderr.write(`${procedure.name}: ${wholeError(error)}\n`),
       });
-      await server.listen();
-      if (options.json) printJson({ hostname: hypervisor.hostname, addresses: server.addresses, pid: process.pid });
-      else print(server.addresses.map((address) => `listening at ${address}\n`).join(""));
-      await end;
+      const end = ending(options.exitWithStdin ?? false);
+      try {
+        await server.listen();
+        if (options.json) printJson({ hostname: hypervisor.hostname, addresses: server.addresses, pid: process.pid });
+        else print(server.addresses.map((address) => `listening at ${address}\n`).join(""));
+        await end;
+      } finally {
+        process.stdin.destroy(); // it would keep the process alive
+      }
       await server.close({ drain: DRAIN });
     });
 }
@@ -48,7 +56,6 @@ function ending(withStdin: boolean): Promise<void> {
     const end = () => {
       process.removeListener("SIGTERM", end);
       process.removeListener("SIGINT", end);
-      process.stdin.destroy();
       resolve();
     };
     process.on("SIGTERM", end);

@@ -210,14 +210,10 @@ function sameGuest(guest: Domain): (other: Domain) => boolean {
 async function memoryHash(guest: Domain, signal: AbortSignal): Promise<string> {
   const size = MEMORY_MIB * 2 ** 20;
   const hash = createHash("sha256");
-  const read = (offset: number) =>
-    guest.memoryPeek(BigInt(offset), Math.min(PIECE, size - offset), VirDomainMemoryFlags.VIR_MEMORY_PHYSICAL);
-  let next = read(0);
   for (let offset = 0; offset < size; offset += PIECE) {
     signal.throwIfAborted();
-    const piece = await next;
-    if (offset + PIECE < size) next = read(offset + PIECE); // on its way while this one is hashed
-    hash.update(piece);
+    const length = Math.min(PIECE, size - offset);
+    hash.update(await guest.memoryPeek(BigInt(offset), length, VirDomainMemoryFlags.VIR_MEMORY_PHYSICAL));
   }
   return hash.digest("hex");
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import type { Domain } from "../../client/index.ts";
-import { VirConnectListAllDomainsFlags as Flag } from "../../generated/libvirt/index.ts";
+import { type Domain, VirtError } from "../../client/index.ts";
+import { VirConnectListAllDomainsFlags as Flag, VirDomainState } from "../../generated/libvirt/index.ts";
 import { stateWord } from "../domain-words.ts";
 import { print, printJson, printMessage, table } from "../output.ts";
 import { connectionUri, flagsOf, verb, withConnection } from "../verb.ts";
@@ -45,7 +45,7 @@ export function list(): Command {
     .action(async (options: Options, command: Command) => {
       const rows = await withConnection(connectionUri(command), async (conn) => {
         const domains = (await conn.listAllDomains(selection(options))).sort(byIdThenName);
-        return Promise.all(domains.map(async (domain) => ({ domain, state: (await domain.getState()).state })));
+        return Promise.all(domains.map(async (domain) => ({ domain, state: await stateOf(domain) })));
       });
       if (options.json) {
         printJson(
@@ -60,8 +60,8 @@ export function list(): Command {
       }
       const id = (domain: Domain) => (domain.getID() < 0 ? "-" : String(domain.getID()));
       const columns = [
-        ...(options.id ? [id] : []),
         ...(options.uuid ? [(domain: Domain) => domain.getUUIDString()] : []),
+        ...(options.id ? [id] : []),
         ...(options.name ? [(domain: Domain) => domain.getName()] : []),
       ];
       if (columns.length === 0) {
@@ -69,9 +69,22 @@ export function list(): Command {
         printMessage(table(["Id", "Name", "State"], cells));
         return;
       }
-      for (const { domain } of rows) print(`${columns.map((column) => column(domain)).join(" ")}\n`);
+      const ids = options.id && columns.length === 1; // of those that have one
+      for (const { domain } of rows) {
+        if (!ids || domain.getID() >= 0) print(`${columns.map((column) => column(domain)).join(" ")}\n`);
+      }
       print("\n");
     });
+}
+
+/** VIR_DOMAIN_NOSTATE for a guest that has gone since it was listed: virshDomainState. */
+async function stateOf(domain: Domain): Promise<number> {
+  try {
+    return (await domain.getState()).state;
+  } catch (error) {
+    if (error instanceof VirtError) return VirDomainState.VIR_DOMAIN_NOSTATE;
+    throw error;
+  }
 }
 
 /** Active guests unless asked otherwise. */

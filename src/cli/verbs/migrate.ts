@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { Domain } from "../../client/index.ts";
 import { VirDomainMigrateFlags as Flag } from "../../generated/libvirt/index.ts";
 import {
@@ -17,6 +17,8 @@ import {
   lookupGuest,
   operand,
   readText,
+  refuseBoth,
+  spelled,
   wholeNumber,
   withConnection,
 } from "../verb.ts";
@@ -99,7 +101,7 @@ export function migrate(): Command {
     .option("--graphicsuri <string>", "graphics URI to be used for seamless graphics migration")
     .option("--listen-address <string>", "listen address that destination should bind to for incoming migration")
     .option("--dname <string>", "rename to new name during migration (if supported)")
-    .option("--timeout <seconds>", "act as --timeout-* says if live migration takes longer", wholeNumber)
+    .option("--timeout <seconds>", "act as --timeout-* says if live migration takes longer", seconds)
     .option("--timeout-suspend", "suspend the guest after timeout (default)")
     .option("--timeout-postcopy", "switch to post-copy after timeout")
     .option("--xml <file>", "filename containing updated XML for the target")
@@ -164,31 +166,23 @@ async function run(
 }
 
 function checkOptions(options: Options): void {
-  const exclusive = [
+  refuseBoth(options, [
     ["live", "offline"],
     ["timeoutSuspend", "timeoutPostcopy"],
-  ] as const;
+  ]);
   const required = [
     ["timeoutPostcopy", "postcopy"],
     ["persistentXml", "persistent"],
     ["timeout", "live"],
     ["timeoutSuspend", "timeout"],
     ["timeoutPostcopy", "timeout"],
+    ["tlsDestination", "tls"],
   ] as const;
-  for (const [one, other] of exclusive) {
-    if (options[one] && options[other]) {
-      throw new VerbError(`Options ${spelled(one)} and ${spelled(other)} are mutually exclusive`);
-    }
-  }
   for (const [one, needed] of required) {
     if (options[one] !== undefined && options[needed] === undefined) {
       throw new VerbError(`Option ${spelled(needed)} is required by option ${spelled(one)}`);
     }
   }
-}
-
-function spelled(option: string): string {
-  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 async function migrateOptions(options: Options): Promise<MigrateOptions> {
@@ -224,9 +218,18 @@ function defined<T extends object>(record: T): Defined<T> {
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Defined<T>;
 }
 
-/** virsh's --timeout: when it is up, the guest is suspended, or the migration switches to post-copy. */
+/** What setTimeout takes, in whole seconds: virsh's bound too. */
+function seconds(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 2147483) throw new InvalidArgumentError("2147483 is the most.");
+  return value;
+}
+
+/**
+ * virsh's --timeout: when it is up, the guest is suspended, or the migration switches to post-copy. 0 means never.
+ */
 function timeoutTimer(domain: Domain, options: Options): ReturnType<typeof setTimeout> | undefined {
-  if (options.timeout === undefined) return undefined;
+  if (!options.timeout) return undefined;
   const act = () => (options.timeoutPostcopy ? domain.migrateStartPostCopy() : domain.suspend());
   return setTimeout(() => void act().catch(() => {}), options.timeout * 1000);
 }

@@ -1,7 +1,16 @@
 import type { Command } from "commander";
 import { VirDomainUndefineFlagsValues as Flag } from "../../generated/libvirt/index.ts";
 import { printMessage } from "../output.ts";
-import { attempting, connectionUri, flagsOf, guestVerb, lookupGuest, operand, withConnection } from "../verb.ts";
+import {
+  attempting,
+  connectionUri,
+  flagsOf,
+  guestVerb,
+  lookupGuest,
+  operand,
+  refuseBoth,
+  withConnection,
+} from "../verb.ts";
 
 const undefineFlags = {
   managedSave: Flag.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE,
@@ -24,6 +33,10 @@ export function undefine(): Command {
     .option("--keep-tpm", "keep TPM state")
     .action(async (given: string | undefined, options: Record<string, boolean>, command: Command) => {
       const guest = operand(command, "domain", given);
+      refuseBoth(options, [
+        ["nvram", "keepNvram"],
+        ["tpm", "keepTpm"],
+      ]);
       const flags = flagsOf(options, undefineFlags);
       const name = await withConnection(connectionUri(command), async (conn) => {
         const domain = await lookupGuest(conn, guest);

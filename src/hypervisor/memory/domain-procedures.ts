@@ -19,6 +19,7 @@ import {
 import { virtError } from "../../rpc/index.ts";
 import type { Session } from "../../server/index.ts";
 import type { DriverHandlers } from "../hypervisor.ts";
+import { onClientGone } from "./client-gone.ts";
 import type { Domain } from "./domain.ts";
 import { LIST_FLAGS } from "./domain-list.ts";
 import { type DomainDefinition, formatDomainXml, parseDomainXml, renamed } from "./domain-xml.ts";
@@ -270,14 +271,14 @@ function runsHere(domain: Domain): Guest {
 }
 
 /** Stops the guest when the connection that started it is closed. */
-function autoDestroy(host: Host, domain: Domain, { signal }: Session): void {
+function autoDestroy(host: Host, domain: Domain, session: Session): void {
   const onLeave = () => host.stop(domain, VirDomainShutoffReason.VIR_DOMAIN_SHUTOFF_DESTROYED);
+  const takeBack = onClientGone(session, onLeave);
   domain.autoDestroy = () => {
-    signal.removeEventListener("abort", onLeave);
+    takeBack();
     domain.autoDestroy = undefined;
   };
-  signal.addEventListener("abort", onLeave);
-  if (signal.aborted) onLeave();
+  if (session.signal.aborted) onLeave();
 }
 
 /**

@@ -14,6 +14,8 @@ const MAX_XML = 256 << 10;
 /** Deepest nesting: libxml2's own limit, and what keeps the serializer's recursion bounded. */
 const MAX_DEPTH = 256;
 const MAX_VCPUS = 16384;
+/** What XML 1.0 has no place for, as itself or as `&#1;`: other readers, the protocol's strings among them, refuse it. */
+const FORBIDDEN = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 
 /** What this driver reads out of a domain's XML. Everything else stays in the text as it was given. */
 export interface DomainDefinition {
@@ -29,7 +31,7 @@ export interface DomainDefinition {
   readonly osType: string;
   /** The `type` attribute of the root. */
   readonly virtType: string;
-  /** The XML as it was defined, `<uuid>` added. Never changed: it is parsed anew for each edit. */
+  /** The XML as it was defined, `<uuid>` added, from the root on. */
   readonly xml: string;
 }
 
@@ -83,11 +85,9 @@ export function parseDomainXml(xml: string): DomainDefinition {
 }
 
 /** The XML with the id that a running domain has. */
-export function formatDomainXml(definition: DomainDefinition, id?: number): string {
-  if (id === undefined) return definition.xml;
-  const document = parse(definition.xml);
-  rootOf(document).setAttribute("id", String(id));
-  return serialize(document);
+export function formatDomainXml({ xml }: DomainDefinition, id?: number): string {
+  // The text is the serializer's: the root comes first, its attributes in double quotes.
+  return id === undefined ? xml : xml.replace(/^<domain(?: [^ =]+="[^"]*")*/, `$& id="${id}"`);
 }
 
 /** The definition under another name: what `dname` and `virsh domrename` do. */
@@ -142,7 +142,7 @@ function parse(xml: string): Document {
         complaint ??= message;
         throw new Error(message); // warnings too: libvirt's parser has none of this kind
       },
-    }).parseFromString(xml, "text/xml");
+    }).parseFromString(xml.replace(/^\ufeff/, ""), "text/xml");
   } catch (error) {
     const [text] = (complaint ?? String(error)).split("\n", 1);
     throw virtError(VirErrorNumber.VIR_ERR_XML_DETAIL, VirErrorDomain.VIR_FROM_XML, `(domain_definition): ${text}`);
@@ -234,6 +234,12 @@ function insertAfter(place: Element, element: Element): void {
   parent.insertBefore(element, next);
 }
 
+/** @throws {VirtError} for characters that XML cannot have: the parser lets them through. */
 function serialize(document: Document): string {
-  return `${new XMLSerializer().serializeToString(document.documentElement!)}\n`;
+  const xml = new XMLSerializer().serializeToString(document.documentElement!);
+  const odd = FORBIDDEN.exec(xml)?.[0].codePointAt(0);
+  if (odd !== undefined) {
+    throw xmlError(`character U+${odd.toString(16).toUpperCase().padStart(4, "0")} is not allowed`);
+  }
+  return `${xml.replaceAll("\r", "&#13;")}\n`; // as itself it would be read as a newline
 }

@@ -79,7 +79,7 @@ export class GuestMemory {
     let b = state.readUInt32LE(4);
     let c = state.readUInt32LE(8);
     let d = state.readUInt32LE(12);
-    const words = new Uint32Array(bytes.buffer, 0, bytes.byteLength >>> 2);
+    const words = new Uint32Array(bytes.buffer, 0, Math.floor(bytes.byteLength / 4));
     for (let from = 0; from < words.length && !signal.aborted; from += FILL_STEP / 4) {
       const to = Math.min(from + FILL_STEP / 4, words.length);
       for (let i = from; i < to; i++) {

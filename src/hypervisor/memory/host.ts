@@ -4,21 +4,24 @@ import {
   VirDomainPausedReason,
   VirDomainRunningReason,
   VirDomainShutoffReason,
+  VirErrorNumber,
 } from "../../generated/libvirt/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Domain } from "./domain.ts";
 import { DomainList } from "./domain-list.ts";
 import type { DomainDefinition } from "./domain-xml.ts";
-import { notRunning } from "./driver-errors.ts";
+import { driverError, notRunning } from "./driver-errors.ts";
 import { Guest } from "./guest.ts";
 import { MemoryBudget } from "./guest-memory.ts";
+import { isMigrationHost } from "./migration-uri.ts";
 
 export interface MemoryHypervisorOptions {
   /** What CONNECT_GET_HOSTNAME answers. Default: the machine's own name. */
   readonly hostname?: string;
   /**
    * Where incoming migrations are received: the address that is listened on and that is told to the source. A name or
-   * an address, IPv6 without brackets. Default: `127.0.0.1`, which serves migrations within one machine.
+   * an address, IPv6 without brackets. `0.0.0.0` and `::` listen everywhere, and the source is told `hostname`.
+   * Default: `127.0.0.1`, which serves migrations within one machine.
    */
   readonly migrationHost?: string;
   /** Bytes that all guests may have together. Default: half of the machine's memory. */
@@ -43,8 +46,6 @@ export interface MigrationTimeouts {
 export class Host {
   readonly hostname: string;
   readonly migrationHost: string;
-  /** What a source on another machine is told to connect to. */
-  readonly migrationAddress: string;
   /** Tells hosts apart, so that a guest isn't migrated onto the host that it is on. */
   readonly uuid = Uint8Array.from(randomBytes(16));
   readonly domains = new DomainList();
@@ -56,10 +57,25 @@ export class Host {
   constructor(options: MemoryHypervisorOptions) {
     this.hostname = options.hostname ?? hostname();
     this.migrationHost = options.migrationHost ?? "127.0.0.1";
-    this.migrationAddress = /^(0\.0\.0\.0|::)$/.test(this.migrationHost) ? this.hostname : this.migrationHost;
+    if (!isMigrationHost(this.migrationHost)) {
+      throw new TypeError(`migration host '${this.migrationHost}' is neither a name nor an address`);
+    }
     this.memory = new MemoryBudget(options.maxMemory ?? Math.floor(totalmem() / 2));
     this.clock = options.clock ?? systemClock;
     this.timeouts = { connect: 10_000, hello: 10_000, stall: 30_000, ...options.timeouts };
+  }
+
+  /**
+   * What a source on another machine is told to connect to.
+   *
+   * @throws {VirtError} where it would end up at itself.
+   * @source qemuMigrationDstPrepareDirect, libvirt src/qemu/qemu_migration.c.
+   */
+  get migrationAddress(): string {
+    if (!/^(0\.0\.0\.0|::)$/.test(this.migrationHost)) return this.migrationHost;
+    if (!this.hostname.startsWith("localhost")) return this.hostname;
+    const detail = "hostname on destination resolved to localhost, but migration requires an FQDN";
+    throw driverError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, detail);
   }
 
   /** Gives a domain a guest with memory, and lists it. The guest is not yet running. */

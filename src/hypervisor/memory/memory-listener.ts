@@ -85,7 +85,7 @@ export class MemoryListener {
     this.#strangers.set(transport, patience);
     const hello = new Uint8Array(HELLO_BYTES);
     let length = 0;
-    let source: { take(chunk: Uint8Array): void; fail(why: string, cause?: Error): void } | undefined;
+    let source: { take(chunk: Uint8Array): void; fail(error: MemoryChannelError): void } | undefined;
     transport.start({
       bytes: (chunk) => {
         if (source !== undefined) {
@@ -105,8 +105,9 @@ export class MemoryListener {
         if (rest.byteLength > 0) source.take(rest);
       },
       end: (cause) => {
+        const why = "source closed the connection before all of the memory was there";
         if (source === undefined) this.#drop(transport);
-        else source.fail("source closed the connection before all of the memory was there", cause);
+        else source.fail(new MemoryChannelError(why, cause === undefined ? {} : { cause }));
       },
     });
   }
@@ -140,12 +141,10 @@ export class MemoryListener {
     this.#source = transport;
     const receiver = new MemoryReceiver(memory);
     let arrived = false;
-    const fail = (why: string, cause?: Error) => {
-      if (this.#closed || arrived) return;
+    const fail = (error: MemoryChannelError) => {
       clearTimeout(this.#stalled);
-      const error = new MemoryChannelError(why, cause === undefined ? {} : { cause });
-      void transport.close(error);
-      onFailed(error);
+      void transport.close(arrived ? undefined : error); // the answer still goes out
+      if (!this.#closed && !arrived) onFailed(error);
     };
     let inTurn = 0;
     const yieldAfter = (bytes: number) => {
@@ -155,7 +154,7 @@ export class MemoryListener {
       transport.pause();
       setImmediate(() => transport.resume());
     };
-    const stalled = setTimeout(() => fail(`source sent nothing for ${stall} ms`), stall);
+    const stalled = setTimeout(() => fail(new MemoryChannelError(`source sent nothing for ${stall} ms`)), stall);
     this.#stalled = stalled;
     const take = (chunk: Uint8Array) => {
       stalled.refresh();
@@ -164,9 +163,7 @@ export class MemoryListener {
         if (moved > 0) onMoved(moved);
         yieldAfter(moved);
       } catch (error) {
-        clearTimeout(stalled);
-        void transport.close(error as Error);
-        if (!arrived) onFailed(error as MemoryChannelError);
+        fail(error as MemoryChannelError);
         return;
       }
       if (receiver.digest === undefined) return;

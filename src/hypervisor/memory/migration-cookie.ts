@@ -1,14 +1,12 @@
 import { decode, encode } from "@msgpack/msgpack";
 import { operationFailed } from "./driver-errors.ts";
+import { DIGEST_BYTES, TOKEN_BYTES } from "./memory-channel.ts";
 import { formatUuid } from "./uuid.ts";
 
 /** Longest cookie that is looked at. The longest that is made carries a domain's XML. */
 const MAX_COOKIE = 4 << 20;
 const MARK = "virtwire";
 const VERSION = 1;
-
-import { DIGEST_BYTES, TOKEN_BYTES } from "./memory-channel.ts";
-
 const UUID_BYTES = 16;
 
 type FieldType = "uuid" | "token" | "digest" | "size" | "boolean" | "text?";

@@ -10,6 +10,7 @@ import {
 import type { NonnullDomain } from "../../generated/remote/index.ts";
 import { VirtError } from "../../rpc/index.ts";
 import type { Session } from "../../server/index.ts";
+import { onClientGone } from "./client-gone.ts";
 import type { Domain } from "./domain.ts";
 import { checkAbiStability, type DomainDefinition, parseDomainXml, renamed } from "./domain-xml.ts";
 import { driverError, operationFailed, operationInvalid } from "./driver-errors.ts";
@@ -52,9 +53,9 @@ export class IncomingMigration {
   readonly token = Uint8Array.from(randomBytes(TOKEN_BYTES));
   readonly #host: Host;
   readonly #domain: Domain;
-  readonly #session: Session;
   readonly #listener: MemoryListener;
   readonly #onGone = () => this.#end();
+  readonly #forgetClient: () => void;
   #phase: Phase = "prepared";
   /** Of the memory that arrived. */
   digest: Uint8Array | undefined;
@@ -64,7 +65,6 @@ export class IncomingMigration {
   constructor(host: Host, domain: Domain, definition: DomainDefinition, session: Session) {
     this.#host = host;
     this.#domain = domain;
-    this.#session = session;
     this.guest = host.attachGuest(domain, definition, "incoming");
     this.job = new MigrationJob(JOB_MIGRATION_IN, this.guest.memory.size, host.clock);
     domain.incoming = this;
@@ -83,7 +83,7 @@ export class IncomingMigration {
         this.#move("broken");
       },
     });
-    session.signal.addEventListener("abort", this.#onGone);
+    this.#forgetClient = onClientGone(session, this.#onGone);
     this.guest.gone.addEventListener("abort", this.#onGone);
   }
 
@@ -139,7 +139,7 @@ export class IncomingMigration {
   }
 
   #release(): void {
-    this.#session.signal.removeEventListener("abort", this.#onGone);
+    this.#forgetClient();
     this.guest.gone.removeEventListener("abort", this.#onGone);
     if (this.#domain.incoming === this) this.#domain.incoming = undefined;
   }
@@ -164,12 +164,13 @@ export async function prepare(
     throw operationFailed(detail);
   }
   const asked = request.uri === undefined ? undefined : parseMigrationUri(request.uri);
+  const target = asked?.host ?? host.migrationAddress;
   const domain = host.domains.claim(definition, "inactive");
   const incoming = new IncomingMigration(host, domain, definition, session);
   if (session.signal.aborted) await incoming.close();
   const port = await incoming.listen(request.listenAddress ?? host.migrationHost, asked?.port ?? 0);
   const cookieOut = writeCookie("prepare", domain.uuid, { token: incoming.token, memory: incoming.guest.memory.size });
-  const uriOut = asked?.port === undefined ? formatMigrationUri(asked?.host ?? host.migrationAddress, port) : null;
+  const uriOut = asked?.port === undefined ? formatMigrationUri(target, port) : null;
   return { cookieOut, uriOut };
 }
 

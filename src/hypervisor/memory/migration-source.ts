@@ -10,6 +10,7 @@ import { VirtError } from "../../rpc/index.ts";
 import type { Session } from "../../server/index.ts";
 import { sockets, type Transport } from "../../transport/index.ts";
 import { Bandwidth } from "./bandwidth.ts";
+import { onClientGone } from "./client-gone.ts";
 import { type Domain, UNLIMITED_SPEED } from "./domain.ts";
 import { checkAbiStability, type DomainDefinition, parseDomainXml } from "./domain-xml.ts";
 import { driverError, invalidArgument, notRunning, operationFailed, operationInvalid } from "./driver-errors.ts";
@@ -77,9 +78,8 @@ export class OutgoingMigration {
   readonly bandwidth: Bandwidth;
   readonly #host: Host;
   readonly #domain: Domain;
-  readonly #session: Session;
   readonly #cancelled = new AbortController();
-  readonly #onLeave = () => this.#left();
+  readonly #forgetClient: () => void;
   readonly #onGone = () => this.move("destroy");
   #phase: Phase;
   /** Whether the guest was paused before this migration held it. */
@@ -90,13 +90,12 @@ export class OutgoingMigration {
   constructor(host: Host, domain: Domain, phase: "begun" | "performing", session: Session) {
     this.#host = host;
     this.#domain = domain;
-    this.#session = session;
     this.guest = domain.active;
     this.#phase = phase;
     this.job = new MigrationJob(JOB_MIGRATION_OUT, this.guest.memory.size, host.clock);
     this.bandwidth = new Bandwidth(host.clock, 0n);
     domain.outgoing = this;
-    session.signal.addEventListener("abort", this.#onLeave);
+    this.#forgetClient = onClientGone(session, () => this.#left());
     this.guest.gone.addEventListener("abort", this.#onGone);
     if (session.signal.aborted) this.#left();
   }
@@ -174,7 +173,7 @@ export class OutgoingMigration {
 
   #release(): void {
     if (this.guest.gone.aborted) this.#cancelled.abort(notRunning());
-    this.#session.signal.removeEventListener("abort", this.#onLeave);
+    this.#forgetClient();
     this.guest.gone.removeEventListener("abort", this.#onGone);
     if (this.#domain.outgoing === this) this.#domain.outgoing = undefined;
   }
@@ -191,7 +190,10 @@ export function begin(host: Host, domain: Domain, request: MigrationRequest, ses
   return { cookieOut, xml: definition.xml };
 }
 
-/** Perform3: sends the memory. However it fails, the guest goes on as before and the migration is over. */
+/**
+ * Perform3: sends the memory. However it fails, the guest goes on as before and the migration is over; where it did
+ * not come so far as to send anything, the job of Begin is the caller's to end.
+ */
 export async function perform(
   host: Host,
   domain: Domain,
@@ -201,24 +203,24 @@ export async function perform(
 ): Promise<{ cookieOut: Uint8Array }> {
   const begun = domain.outgoing;
   if (begun !== undefined && begun.phase !== "begun") throw busy(domain);
-  let migration = begun;
+  let migration: OutgoingMigration | undefined;
   try {
     const guest = migratable(domain);
     const { token } = readCookie("prepare", domain.uuid, cookieIn);
     const persistentXml = persistentDefinition(domain, guest, request);
     const address = parseMigrationUri(request.uri ?? "");
     if (address.port === undefined) throw invalidArgument(`missing port in migration URI '${request.uri}'`);
-    if (begun === undefined) migration = new OutgoingMigration(host, domain, "performing", session);
-    else begun.move("perform");
-    const digest = await transfer(host, domain, migration!, request, token, { ...address, port: address.port });
-    migration!.cancelled.throwIfAborted();
-    migration!.move("complete");
-    const paused = migration!.wasPaused;
+    begun?.move("perform");
+    migration = begun ?? new OutgoingMigration(host, domain, "performing", session);
+    const digest = await transfer(host, domain, migration, request, token, { ...address, port: address.port });
+    migration.cancelled.throwIfAborted();
+    migration.move("complete");
+    const paused = migration.wasPaused;
     return { cookieOut: writeCookie("perform", domain.uuid, { digest, paused, persistentXml }) };
   } catch (error) {
     const failure = asVirtError(error, request.uri);
-    if (migration !== undefined && migration.phase !== "over") {
-      if (migration.phase === "performing") domain.lastJob = finishedJob(migration.job, failedAs(failure));
+    if (migration?.phase === "performing") {
+      domain.lastJob = finishedJob(migration.job, failedAs(failure));
       migration.move("fail");
     }
     throw failure;

@@ -35,6 +35,11 @@ export function parseMigrationUri(uri: string): MigrationAddress {
   return { host, port };
 }
 
+/** Whether a name or an address can stand in a migration URI. */
+export function isMigrationHost(host: string): boolean {
+  return isIPv6(host) || /^[^\s:/?#[\]@]+$/.test(host);
+}
+
 /** `tcp:host:port`, as libvirt's QEMU driver writes it. */
 export function formatMigrationUri(host: string, port: number): string {
   return isIPv6(host) ? `tcp:[${host}]:${port}` : `tcp:${host}:${port}`;

@@ -33,6 +33,22 @@ test("what was defined comes back as it was, with the UUID added and the id of a
   expect(renamed(definition, "c<d").xml).toContain("<name>c&lt;d</name>");
 });
 
+test("the id stands in the root element, whatever its attributes are", () => {
+  for (const attributes of ["type='a'", "type='a > b' x='id=\"7\"'", "xmlns:q='u' type='$&amp;' q:k=\"'\""]) {
+    const definition = parseDomainXml(guestXml().replace("type='virtwire'", () => attributes));
+    const active = formatDomainXml(definition, 12);
+    expect(parseDomainXml(active)).toEqual(definition);
+    expect(active.replace(' id="12"', "")).toBe(definition.xml);
+    expect(active).toMatch(/^<domain [^\n]* id="12">\n/);
+  }
+});
+
+test("a byte order mark is no content, and a carriage return by number stays one", () => {
+  const definition = parseDomainXml(`\ufeff${guestXml({ extra: "<title>a&#13;b</title>" })}`);
+  expect(definition.xml).toContain("<title>a&#13;b</title>");
+  expect(parseDomainXml(definition.xml)).toEqual(definition);
+});
+
 describe("what libvirt refuses is refused in its words", () => {
   test.each([
     ["no type", guestXml().replace("type='virtwire'", ""), 1, "internal error: missing domain type attribute"],
@@ -66,6 +82,15 @@ describe("what libvirt refuses is refused in its words", () => {
     ["mismatch", "<domain></network>", 35, /^\(domain_definition\): /],
     ["doctype", `<!DOCTYPE domain>${guestXml()}`, 27, "XML error: a document type declaration is not allowed"],
     ["doctype after a comment", `<!-- a --><?p?>\n<!DOCTYPE d [<!ENTITY a "b">]>${guestXml()}`, 27, /document type/],
+    [
+      "a control character",
+      guestXml({ extra: "<title>\u0001</title>" }),
+      27,
+      "XML error: character U+0001 is not allowed",
+    ],
+    ["NUL by number", guestXml({ extra: "<title a='&#0;'/>" }), 27, "XML error: character U+0000 is not allowed"],
+    ["half a character", guestXml({ name: "a&#xD800;b" }), 27, "XML error: character U+D800 is not allowed"],
+    ["a number that is too big", guestXml({ name: "&#x110000;" }), 27, /character U\+DC00 is not allowed/],
     ["size", guestXml({ extra: `<!--${"x".repeat(256 << 10)}-->` }), 27, /262144 at most$/],
     ["depth", guestXml({ extra: "<a>".repeat(300) + "</a>".repeat(300) }), 27, /nested more than 256 deep$/],
   ])("%s", (_what, xml, code, message) => {

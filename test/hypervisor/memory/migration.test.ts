@@ -368,6 +368,43 @@ describe("Prepare", () => {
     expect(await names(elsewhere.to)).toEqual([]);
   });
 
+  test("tells the source where to go: the migration host, or the host's name where that is everywhere", async () => {
+    await using s = await scene();
+    const uriOf = async (options: MemoryHypervisorOptions) => {
+      await using host = new TestHost(options);
+      const elsewhere = new Steps(s.steps.from, await host.connect(), s.steps.dom);
+      return (await elsewhere.prepare(await elsewhere.begin())).uriOut;
+    };
+    expect(await uriOf({ migrationHost: "localhost" })).toMatch(/^tcp:localhost:\d+$/);
+    expect(await uriOf({ migrationHost: "0.0.0.0", hostname: "beta.example" })).toMatch(/^tcp:beta\.example:\d+$/);
+    await expect(uriOf({ migrationHost: "0.0.0.0", hostname: "localhost.localdomain" })).rejects.toMatchObject(
+      virt(1, "internal error: hostname on destination resolved to localhost, but migration requires an FQDN"),
+    );
+    for (const migrationHost of ["", "[::1]", "a:1", "a b"]) {
+      expect(() => new TestHost({ migrationHost }), migrationHost).toThrow(/neither a name nor an address/);
+    }
+  });
+
+  test("any number of guests may come by one connection, without a word of warning", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on("warning", onWarning);
+    try {
+      await using s = await scene();
+      const from = s.steps.from.remote;
+      for (let i = 10; i < 24; i++) {
+        const xml = guestXml({ name: `g${i}`, uuid: UUID.replace(/..$/, String(i)), memory: "<memory>4</memory>" });
+        const { dom } = await from.domainCreateXml({ xmlDesc: xml, flags: 0 });
+        const steps = new Steps(s.steps.from, s.steps.to, dom);
+        await steps.prepare(await steps.begin(LIVE | PROTECT));
+      }
+      await new Promise(setImmediate);
+    } finally {
+      process.off("warning", onWarning);
+    }
+    expect(warnings).toEqual([]);
+  });
+
   test("its guest is destroyed when the connection closes before Finish", async () => {
     await using s = await scene();
     const brief = new Steps(s.steps.from, await s.destination.connect(), s.steps.dom);
@@ -529,7 +566,9 @@ describe("Perform", () => {
 
   test("on the way, SET_MAX_SPEED takes hold at once", async () => {
     await using s = await scene();
-    const { steps } = s;
+    // At the speed that it begins with this would take over a minute.
+    const big = { name: "big", uuid: UUID.replace("6", "7"), memory: "<memory unit='MiB'>64</memory>" };
+    const steps = new Steps(s.steps.from, s.steps.to, await startGuest(s.steps.from, big));
     const prepared = await steps.prepare(await steps.begin());
     const performing = steps.perform(prepared, LIVE, 1n);
     const outgoing = () => steps.from.remote.domainGetJobInfo({ dom: steps.dom });

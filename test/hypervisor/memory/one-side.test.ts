@@ -28,7 +28,7 @@ async function look(observer: Connection, dom: NonnullDomain): Promise<number | 
   }
 }
 
-/** Runs a managed migration as libvirt's client does, failures included: wire.md 7.6. */
+/** Runs a managed migration as libvirt's client does, failures included. */
 async function migrate(
   from: Connection,
   to: Connection,

@@ -18,7 +18,7 @@ import {
   type Union,
   type UnionCase,
 } from "./model.ts";
-import { Scope } from "./scope.ts";
+import { isLost, Scope } from "./scope.ts";
 import type {
   AnyBody,
   Declaration,
@@ -114,7 +114,7 @@ class Checker {
     this.#tree = tree;
     this.#report = report;
     this.#options = options;
-    this.#scope = new Scope(report, { ...options, partial: tree.partial });
+    this.#scope = new Scope(report, { ...options, macros: tree.macros, lost: tree.lost });
     this.#byName = new Map(this.#scope.imported);
     for (const [name, { kind }] of this.#byName) this.#kinds.set(name, kind);
   }
@@ -126,7 +126,7 @@ class Checker {
     const own = this.#items.map(
       (item, index) => made[index] ?? this.#add(this.#union(item as Item & { kind: "union" })),
     );
-    const programs = this.#programs();
+    const programs = this.#programs(own);
     const definitions = [...this.#fromLibrary, ...own];
     checkFinite(definitions, this.#byName, this.#report);
     this.#scope.checkNumbers();
@@ -164,11 +164,7 @@ class Checker {
     }
   }
 
-  #declareTypedef(declaration: Declaration | VoidDeclaration): void {
-    if ("void" in declaration) {
-      this.#report.error(declaration.void, "a typedef cannot be void");
-      return;
-    }
+  #declareTypedef(declaration: Declaration): void {
     const { name, type, declarator } = declaration;
     // `typedef struct foo foo;` says nothing new: rpcgen makes that typedef anyway.
     if (type.kind === "named" && type.tag !== undefined && type.name === name.text && declarator.kind === "plain")
@@ -342,15 +338,19 @@ class Checker {
 
   #type({ type, declarator, name }: { type: TypeSpecifier; declarator: Declarator; name?: Name }): Type {
     if (type.kind === "opaque" || type.kind === "string") {
-      const called = name === undefined ? "" : ` ${name.text}`;
       if (declarator.kind === "variable") {
         const max = this.#limit(declarator, name?.span ?? type.span);
         return type.kind === "string" ? { kind: "string", max } : { kind: "varOpaque", max };
       }
       if (type.kind === "opaque" && declarator.kind === "fixed")
         return { kind: "opaque", length: this.#length(declarator.length) };
-      const forms = type.kind === "string" ? `string${called}<n>` : `opaque${called}[n] or opaque${called}<n>`;
-      this.#report.error(name?.span ?? type.span, `missing limit: write ${forms}`);
+      if (name === undefined) {
+        this.#report.error(type.span, `${type.kind} cannot stand here so: name it by a typedef`);
+        return { kind: type.kind === "string" ? "string" : "varOpaque", max: { value: NO_LIMIT } };
+      }
+      const forms =
+        type.kind === "string" ? `string ${name.text}<n>` : `opaque ${name.text}[n] or opaque ${name.text}<n>`;
+      this.#report.error(name.span, `missing limit: write ${forms}`);
       return { kind: type.kind === "string" ? "string" : "varOpaque", max: { value: NO_LIMIT } };
     }
     const element = this.#element(type);
@@ -392,19 +392,19 @@ class Checker {
       this.#kinds.set(name, "typedef");
       this.#fromLibrary.push(this.#add({ kind: "typedef", name, at: this.#report.source.at(span), type: fromLibrary }));
     } else if (this.#scope.has(name)) this.#report.error(span, `${quote(name)} is not a type`);
-    else if (!this.#tree.partial) this.#report.error(span, `unknown type ${quote(name)}`);
+    else if (!isLost(this.#tree.lost, name)) this.#report.error(span, `unknown type ${quote(name)}`);
     return { kind: "ref", name };
   }
 
   // Programs
 
-  #programs(): Program[] {
+  #programs(own: readonly Definition[]): Program[] {
     const enums = this.#items.flatMap((item) =>
       item.kind === "enum"
         ? [{ definition: this.#byName.get(item.name.text) as Enum, members: item.body.members }]
         : [],
     );
-    const source = { enums, definitions: this.#byName.values(), scope: this.#scope, partial: this.#tree.partial };
+    const source = { enums, definitions: this.#byName.values(), own, scope: this.#scope, lost: this.#tree.lost };
     const blocks = this.#tree.definitions.flatMap((definition) =>
       definition.kind === "program" ? this.#program(definition) : [],
     );

@@ -70,7 +70,7 @@ export class Report {
   error(span: Span, message: string): void {
     this.#add("error", span, message);
     this.#errors += 1;
-    if (this.#errors >= MAX_ERRORS) throw new CodegenError(this.#found);
+    if (this.#errors >= MAX_ERRORS) this.throwIfErrors();
   }
 
   warning(span: Span, message: string): void {

@@ -3,7 +3,7 @@
  * choose what is read, name other files and define constants, as they would in `rpcgen -h`.
  */
 
-import { quote, type Report } from "./diagnostics.ts";
+import { quote, type Report, type Span } from "./diagnostics.ts";
 import { type Comment, lex, type Token } from "./lexer.ts";
 import { parseNumber } from "./number.ts";
 import type { Define, Include } from "./syntax.ts";
@@ -25,7 +25,7 @@ interface Condition {
 /** Takes the `#` and `%` lines out, and whatever a false `#if` hides; puts what they define into `found`. */
 export function* applyDirectives(
   tokens: Iterable<Token>,
-  found: { readonly includes: Include[]; readonly defines: Define[] },
+  found: { readonly includes: Include[]; readonly defines: Define[]; readonly macros: Map<string, Span> },
   report: Report,
 ): Generator<Token, void, undefined> {
   const conditions: Condition[] = [];
@@ -68,6 +68,7 @@ export function* applyDirectives(
       else if (active && word === "define") {
         const define = defineOf(rest, token);
         if (define !== undefined) found.defines.push(define);
+        else found.macros.set(wordsOf(rest)[0]?.text ?? "", token);
         if (ours)
           defined.set(
             wordsOf(rest)[0]?.text ?? "",

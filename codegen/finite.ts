@@ -3,10 +3,13 @@
 import type { Report } from "./diagnostics.ts";
 import type { Definition, Field, Type } from "./model.ts";
 
+/** How deep types may nest in types. Emitters, codecs and readers of either go down by recursion. */
+const MAX_DEPTH = 200;
+
 /**
  * Reports each type that contains itself with no pointer or variable array on the way, each typedef that goes round through typedefs
- * only, and each array whose elements take no bytes (its length would cost its sender nothing). Walks with a stack of its own, since
- * a chain of types may be as long as the file.
+ * only, each type that nests too deep, and each array whose elements take no bytes (its length would cost its sender nothing).
+ * Walks with a stack of its own, since a chain of types may be as long as the file.
  *
  * @param definitions this file's
  * @param byName these and the imported ones
@@ -37,22 +40,21 @@ export function checkFinite(
       ? mentioned(definition.type).filter((to) => byName.get(to)?.kind === "typedef")
       : [];
   };
-  for (const { name } of definitions) walk(name, turned, typedefs, cycle("is defined by itself"), () => {});
+  const chained = depths(typedefs, byName, report);
+  for (const { name } of definitions) walk(name, turned, typedefs, cycle("is defined by itself"), chained);
 
   const empty = new Set<string>();
   const visited = new Set<string>();
+  const inside = (name: string): readonly string[] =>
+    typesOf(byName.get(name)!).flatMap((type) => held(type).flatMap(reference));
+  const nested = depths(inside, byName, report);
   const visit = (name: string): void =>
-    walk(
-      name,
-      visited,
-      (of) => typesOf(byName.get(of)!).flatMap((type) => held(type).flatMap(reference)),
-      cycle("contains itself without a pointer or a variable array on the way"),
-      (done) => {
-        const definition = byName.get(done)!;
-        if (definition.kind !== "struct" && definition.kind !== "typedef") return;
-        if (typesOf(definition).every((type) => isEmpty(type, empty))) empty.add(done);
-      },
-    );
+    walk(name, visited, inside, cycle("contains itself without a pointer or a variable array on the way"), (done) => {
+      nested(done);
+      const definition = byName.get(done)!;
+      if (definition.kind !== "struct" && definition.kind !== "typedef") return;
+      if (typesOf(definition).every((type) => isEmpty(type, empty))) empty.add(done);
+    });
   for (const { name } of definitions) visit(name);
 
   for (const definition of definitions) {
@@ -63,6 +65,22 @@ export function checkFinite(
         report.error({ ...at, length: name.length }, `the elements of '${name}' take no bytes on the wire`);
     }
   }
+}
+
+/** Takes names, the innermost first, and reports the first on each way that lies too deep. */
+function depths(
+  edges: (name: string) => readonly string[],
+  byName: ReadonlyMap<string, Definition>,
+  report: Report,
+): (name: string) => void {
+  const depth = new Map<string, number>();
+  return (name) => {
+    const deepest = edges(name).reduce((most, to) => Math.max(most, depth.get(to) ?? 0), 0);
+    depth.set(name, deepest + 1);
+    const { at } = byName.get(name)!;
+    if (deepest === MAX_DEPTH && at.file === report.source.file)
+      report.error({ ...at, length: name.length }, `'${name}' nests deeper than ${MAX_DEPTH} types`);
+  };
 }
 
 /** Depth first, the innermost done first. `onCycle` gets the name that comes again, and the way to it from the root. */

@@ -110,6 +110,8 @@ function tokenAt(text: string, from: number): [TokenKind, end: number] {
   // Whether the digits fit the base is the parser's question.
   if (/^-?[0-9]/.test(text.slice(from, from + 2))) return ["number", find(NOT_WORD, text, from + 1)];
   if (character === '"') return stringAt(text, from);
+  // C's 'a' is no token here, and one mistake.
+  if (character === "'") return ["unknown", from + /^'(?:[^'\n]{1,4}')?/.exec(text.slice(from, from + 6))![0].length];
   return ["unknown", Math.max(from + 1, find(KNOWN, text, from))];
 }
 

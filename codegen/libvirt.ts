@@ -3,17 +3,20 @@
 import { annotationsOf } from "./annotations.ts";
 import { quote, type Report, type Span } from "./diagnostics.ts";
 import type { Definition, Enum, Location, Procedure, Program, Type } from "./model.ts";
-import type { Scope } from "./scope.ts";
-import type { EnumMember } from "./syntax.ts";
+import { isLost, type Scope } from "./scope.ts";
+import type { EnumMember, SyntaxTree } from "./syntax.ts";
+
+const PAYLOAD = /(_(args|ret|msg)|(Args|Ret|Msg))$/;
 
 export interface ProgramSource {
   /** This file's enums with their members as written, where the annotations are. */
   readonly enums: readonly { readonly definition: Enum; readonly members: readonly EnumMember[] }[];
   /** All that can be an argument struct; of two names alike, the first. */
   readonly definitions: Iterable<Definition>;
+  /** This file's. */
+  readonly own: readonly Definition[];
   readonly scope: Scope;
-  /** Part of the file is missing after a mistake, so a missing number is none. */
-  readonly partial: boolean;
+  readonly lost: SyntaxTree["lost"];
 }
 
 /**
@@ -22,17 +25,22 @@ export interface ProgramSource {
  *
  * @source src/rpc/gendispatch.pl: a procedure's structs have its name and `_args`, `_ret` or `_msg`, whatever the case and underscores.
  */
-export function libvirtPrograms({ enums, definitions, scope, partial }: ProgramSource, report: Report): Program[] {
+export function libvirtPrograms({ enums, definitions, own, scope, lost }: ProgramSource, report: Report): Program[] {
   let structs: ReadonlyMap<string, string> | undefined;
   return enums.flatMap(({ definition, members }) => {
     const prefix = /^(\w+?)_PROC_/.exec(definition.members[0]?.name ?? "")?.[1];
     if (prefix === undefined || !/procedure$/i.test(definition.name)) return [];
     const number = scope.constant(`${prefix}_PROGRAM`);
-    if (number === undefined) return [];
+    if (number === undefined) {
+      const missing = `${prefix}_PROGRAM`;
+      if (!scope.has(missing) && !isLost(lost, missing))
+        report.warning(spanOf(definition), `no program: there is no constant ${quote(missing)}`);
+      return [];
+    }
     const version = scope.constant(`${prefix}_PROTOCOL_VERSION`) ?? scope.constant(`${prefix}_PROGRAM_VERSION`);
     if (version === undefined) {
       const missing = `there is ${prefix}_PROGRAM but neither ${prefix}_PROTOCOL_VERSION nor ${prefix}_PROGRAM_VERSION`;
-      if (!partial) report.error(spanOf(definition), missing);
+      if (!isLost(lost, `${prefix}_PROTOCOL_VERSION`)) report.error(spanOf(definition), missing);
       return [];
     }
     for (const [what, value] of [
@@ -43,7 +51,7 @@ export function libvirtPrograms({ enums, definitions, scope, partial }: ProgramS
         report.error(spanOf(definition), `the ${what} number ${value} does not fit in 32 bits`);
     }
     structs ??= structNames(definitions);
-    checkNumbers(definition, partial, report);
+    checkNumbers(definition, lost, report);
     const procedures = definition.members.map((member, index) => {
       const name = member.name.startsWith(`${prefix}_PROC_`)
         ? member.name.slice(prefix.length + "_PROC_".length)
@@ -52,6 +60,7 @@ export function libvirtPrograms({ enums, definitions, scope, partial }: ProgramS
         report.error(spanOf(member), `${quote(member.name)} does not begin with '${prefix}_PROC_'`);
       return procedure(prefix, name ?? member.name, member, members[index]!, structs!, report);
     });
+    if (lost !== "all" && lost.size === 0) warnOfStrays(prefix, procedures, own, report);
     return [{ name: prefix, number: Number(number), version: Number(version), procedures }];
   });
 }
@@ -81,7 +90,7 @@ function procedure(
 }
 
 /** The numbers are 1 to n, each once. */
-function checkNumbers({ members }: Enum, partial: boolean, report: Report): void {
+function checkNumbers({ members }: Enum, lost: SyntaxTree["lost"], report: Report): void {
   const byNumber = new Map<number, Enum["members"][number]>();
   for (const member of members) {
     const first = byNumber.get(member.value);
@@ -95,11 +104,28 @@ function checkNumbers({ members }: Enum, partial: boolean, report: Report): void
   let before = 0;
   for (const member of [...byNumber.values()].sort((a, b) => a.value - b.value)) {
     if (member.value < 1) report.error(spanOf(member), `procedure number ${member.value}: the first must be 1`);
-    else if (member.value !== before + 1 && !partial) {
+    else if (member.value !== before + 1 && lost !== "all" && lost.size === 0) {
       const missing = member.value === before + 2 ? `${before + 1} is` : `${before + 1} to ${member.value - 1} are`;
       report.error(spanOf(member), `procedure number ${member.value}: ${missing} missing`);
     }
     before = Math.max(before, member.value);
+  }
+}
+
+/** A struct that is named like a payload and is none: most likely one of two names is misspelt, and the call would go without. */
+function warnOfStrays(
+  prefix: string,
+  procedures: readonly Procedure[],
+  own: readonly Definition[],
+  report: Report,
+): void {
+  const used = new Set(
+    procedures.flatMap(({ args, ret, msg }) => [...args, ret, msg]).map((type) => type && "name" in type && type.name),
+  );
+  for (const definition of own) {
+    const payload = alike(definition.name).startsWith(alike(prefix)) && PAYLOAD.test(definition.name);
+    if (payload && !used.has(definition.name))
+      report.warning(spanOf(definition), `no procedure of ${prefix} has ${quote(definition.name)}`);
   }
 }
 

@@ -57,6 +57,18 @@ const UNSIGNED: ReadonlyMap<string, Primitive> = new Map([
 const MAX_NESTING = 100;
 const MAX_NAME = 255;
 
+const TAGS = [
+  ["struct", "a struct's name"],
+  ["union", "a union's name"],
+  ["enum", "an enum's name"],
+] as const;
+
+/** A definition of which the name is read. */
+interface Begun {
+  readonly kind: Tag;
+  readonly name: Name;
+}
+
 /** Thrown and caught inside the parser, after its reason is reported. */
 const panic = Symbol("panic");
 
@@ -65,38 +77,56 @@ class Parser {
   readonly #tokens: Iterator<Token>;
   readonly #includes: Include[] = [];
   readonly #defines: Define[] = [];
+  readonly #macros = new Map<string, Span>();
   readonly #programWords: Name[] = [];
+  /** Where the definition that is being read starts, and how the next one does where that is read already. */
+  #start: Span;
+  #begun: Begun | undefined;
+  /** The words of the definition that is being read, and those among what was passed over after mistakes. */
+  #words: string[] = [];
+  readonly #lost = new Set<string>();
   /** The token to look at. */
   #next: Token;
   /** The token before it. */
   #last: Token;
   #blamed: Token | undefined;
   #nesting = 0;
-  #partial = false;
+  #allLost = false;
 
   constructor(report: Report) {
     this.#report = report;
-    const found = { includes: this.#includes, defines: this.#defines };
+    const found = { includes: this.#includes, defines: this.#defines, macros: this.#macros };
     this.#tokens = applyDirectives(lex(report.source.text), found, report);
     this.#next = this.#last = { kind: "punctuation", text: "", line: 1, column: 1, length: 0, comments: [] };
     this.#take();
+    this.#start = this.#next;
   }
 
   file(): SyntaxTree {
     const definitions: DefinitionSyntax[] = [];
     while (this.#next.kind !== "end") {
+      const begun = this.#begun;
+      this.#begun = undefined;
+      this.#start = begun === undefined ? this.#next : this.#start;
+      this.#words = [this.#next.text];
       try {
-        definitions.push(this.#definition());
+        definitions.push(begun === undefined ? this.#definition() : this.#tagged(begun));
         this.#semicolon("the definition");
       } catch (error) {
-        this.#recover(error, ";");
-        if (this.#next.text === "}") this.#take();
+        this.#recover(error, ";", 0, true);
+        if (this.#begun === undefined && this.#accept("}")) this.#accept(";");
       }
     }
     if (definitions.some(({ kind }) => kind === "program")) {
       for (const { text, span } of this.#programWords) this.#report.error(span, `${quote(text)} is a reserved word`);
     }
-    return { definitions, includes: this.#includes, defines: this.#defines, partial: this.#partial };
+    return {
+      definitions,
+      includes: this.#includes,
+      defines: this.#defines,
+      macros: this.#macros,
+      lost: this.#allLost ? "all" : this.#lost,
+    };
   }
 
   // Definitions
@@ -107,13 +137,20 @@ class Parser {
       this.#expect("=", `'const ${name.text}'`);
       return { kind: "const", name, value: this.#constant() };
     }
-    if (this.#accept("typedef")) return { kind: "typedef", declaration: this.#declaration() };
-    if (this.#accept("struct"))
-      return { kind: "struct", name: this.#name("a struct's name"), body: this.#structBody() };
-    if (this.#accept("union")) return { kind: "union", name: this.#name("a union's name"), body: this.#unionBody() };
-    if (this.#accept("enum")) return { kind: "enum", name: this.#name("an enum's name"), body: this.#enumBody() };
+    if (this.#accept("typedef")) {
+      if (this.#next.text === "void") this.#fail("a typedef cannot be void", this.#next);
+      return { kind: "typedef", declaration: this.#declaration() };
+    }
+    for (const [kind, what] of TAGS) if (this.#accept(kind)) return this.#tagged({ kind, name: this.#name(what) });
     if (this.#accept("program")) return this.#program();
     return this.#fail("expected a definition (const, typedef, enum, struct, union or program)");
+  }
+
+  #tagged({ kind, name }: Begun): DefinitionSyntax {
+    const after = quote(name.text);
+    if (kind === "struct") return { kind, name, body: this.#structBody(after) };
+    if (kind === "union") return { kind, name, body: this.#unionBody(after) };
+    return { kind, name, body: this.#enumBody(after) };
   }
 
   /** rpcgen lets a `const` be a string. */
@@ -126,18 +163,23 @@ class Parser {
   #program(): DefinitionSyntax {
     const name = this.#name("a program's name");
     const versions: VersionSyntax[] = [];
-    this.#block(`program ${name.text}`, ";", () => {
-      if (!this.#accept("version")) this.#fail("expected 'version'");
-      const version = this.#name("a version's name");
-      const procedures: ProcedureSyntax[] = [];
-      this.#block(`version ${version.text}`, ";", () => {
-        procedures.push(this.#procedure());
-        this.#semicolon("the procedure");
-      });
-      this.#expect("=", "the version");
-      versions.push({ name: version, number: this.#value("a version number"), procedures });
-      this.#semicolon("the version");
-    });
+    this.#block(
+      quote(name.text),
+      ";",
+      () => {
+        if (!this.#accept("version")) this.#fail("expected 'version'");
+        const version = this.#name("a version's name");
+        const procedures: ProcedureSyntax[] = [];
+        this.#block(quote(version.text), ";", () => {
+          procedures.push(this.#procedure());
+          this.#semicolon("the procedure");
+        });
+        this.#expect("=", "the version");
+        versions.push({ name: version, number: this.#value("a version number"), procedures });
+        this.#semicolon("the version");
+      },
+      false,
+    );
     this.#expect("=", "the program");
     return { kind: "program", name, versions, number: this.#value("a program number") };
   }
@@ -181,12 +223,13 @@ class Parser {
 
   // Declarations and types
 
-  #declaration(): Declaration | VoidDeclaration {
-    if (this.#next.text === "void") return { void: this.#take() };
+  #declaration(): Declaration {
     const type = this.#type();
     const pointer = this.#accept("*");
     const name = this.#name(`a name after the type`);
     const declarator: Declarator = pointer ? { kind: "pointer" } : this.#declarator();
+    if (this.#next.text === "[" || this.#next.text === "<")
+      this.#fail("a declaration has one of '*', '[n]' and '<n>': name what comes first by a typedef");
     return { type, name, declarator, comments: [] };
   }
 
@@ -219,7 +262,7 @@ class Parser {
       const primitive = UNSIGNED.get(this.#next.text);
       if (primitive === undefined) return { kind: "primitive", primitive: "uint", span };
       const { text } = this.#take();
-      if (text === "short" || text === "long") this.#accept("int");
+      if (text === "short" || text === "long") this.#afterShortOrLong();
       return { kind: "primitive", primitive, span };
     }
     const primitive = PRIMITIVES.get(word);
@@ -228,48 +271,66 @@ class Parser {
       return { kind: "primitive", primitive, span };
     }
     const name = this.#name("a type").text;
-    if (name === "short" || name === "long") this.#accept("int");
+    if (name === "short" || name === "long") this.#afterShortOrLong();
     return { kind: "named", name, span };
+  }
+
+  #afterShortOrLong(): void {
+    if (this.#next.text === "long") this.#fail("XDR has no 'long long': its 64-bit integer is 'hyper'", this.#next);
+    this.#accept("int");
   }
 
   #taggedType(tag: Tag, span: Span): TypeSpecifier {
     const nested = tag === "union" ? this.#next.text === "switch" : this.#next.text === "{";
     if (!nested) {
       const name = this.#name(`a ${tag}'s name`);
+      if (this.#next.text === "{" || (tag === "union" && this.#next.text === "switch")) {
+        // No further to the right than what is open: that was to end before.
+        const missing = span.column <= this.#start.column && span.line > this.#start.line;
+        const why = missing
+          ? `is a '}' missing for the definition of line ${this.#start.line}?`
+          : "leave its name out, or define it before";
+        this.#blame(this.#next, `${quote(name.text)} is defined inside another definition: ${why}`, span);
+        if (missing) {
+          this.#begun = { kind: tag, name };
+          this.#start = span;
+        }
+        throw panic;
+      }
       return { kind: "named", name: name.text, tag, span: name.span };
     }
     if (this.#nesting >= MAX_NESTING) this.#fail(`types nested deeper than ${MAX_NESTING}`, span);
     this.#nesting += 1;
     try {
-      if (tag === "struct") return { kind: "struct", span, body: this.#structBody() };
-      if (tag === "union") return { kind: "union", span, body: this.#unionBody() };
-      return { kind: "enum", span, body: this.#enumBody() };
+      if (tag === "struct") return { kind: "struct", span, body: this.#structBody("'struct'") };
+      if (tag === "union") return { kind: "union", span, body: this.#unionBody("'union'") };
+      return { kind: "enum", span, body: this.#enumBody("'enum'") };
     } finally {
       this.#nesting -= 1;
     }
   }
 
-  #structBody(): StructBody {
+  #structBody(after: string): StructBody {
     const fields: (Declaration | VoidDeclaration)[] = [];
-    const comments = this.#block("struct", ";", () => fields.push(this.#member()));
+    const comments = this.#block(after, ";", () => fields.push(this.#member()));
     return { fields, comments };
   }
 
   /** A declaration with its `;` and the comments behind that. */
   #member(): Declaration | VoidDeclaration {
-    const declaration = this.#declaration();
+    const declaration = this.#next.text === "void" ? { void: this.#take() } : this.#declaration();
     this.#semicolon("name" in declaration ? quote(declaration.name.text) : "'void'");
     return { ...declaration, comments: this.#commentsOnLastLine() };
   }
 
-  #unionBody(): UnionBody {
-    this.#expect("switch", "the union");
+  #unionBody(after: string): UnionBody {
+    this.#expect("switch", after);
     this.#expect("(", "'switch'");
-    const discriminant = this.#declaration();
+    const discriminant = this.#next.text === "void" ? { void: this.#take() } : this.#declaration();
     this.#expect(")", "the discriminant");
     const arms: UnionBody["arms"][number][] = [];
     let otherwise: Declaration | VoidDeclaration | undefined;
-    this.#block("union", ";", () => {
+    this.#block("the discriminant", ";", () => {
       if (otherwise !== undefined)
         this.#report.error(this.#next, "'default' must be the last arm, and there can be only one");
       if (this.#accept("default")) {
@@ -288,38 +349,51 @@ class Parser {
     return otherwise === undefined ? { discriminant, arms } : { discriminant, arms, default: otherwise };
   }
 
-  #enumBody(): EnumBody {
+  #enumBody(after: string): EnumBody {
     const members: EnumMember[] = [];
     let before: readonly Comment[] = [];
-    this.#block("enum", ",", (first) => {
-      if (first) before = this.#next.comments;
-      const name = this.#name("an enumerator");
-      const value = this.#accept("=") ? { value: this.#value("a number") } : {};
-      members.push({ name, ...value, comments: before });
-      before = this.#next.comments;
-      if (this.#next.text === "}") return;
-      this.#expect(",", quote(name.text));
-      before = [...before, ...this.#next.comments];
-      if (this.#next.text === "}") this.#fail("expected an enumerator after ','");
-    });
+    this.#block(
+      after,
+      ",",
+      (first) => {
+        if (first) before = this.#next.comments;
+        const name = this.#name("an enumerator");
+        const value = this.#accept("=") ? { value: this.#value("a number") } : {};
+        members.push({ name, ...value, comments: before });
+        before = this.#next.comments;
+        if (this.#next.text === "}") return;
+        this.#expect(",", quote(name.text));
+        before = [...before, ...this.#next.comments];
+        if (this.#next.text === "}") this.#fail("expected an enumerator after ','");
+      },
+      false,
+    );
     return { members };
   }
 
-  /** `{`, members, `}`. Gives the comments on the opening line. */
-  #block(what: string, separator: ";" | ",", member: (first: boolean) => void): readonly Comment[] {
+  /** `{`, members, `}`. Gives the comments on the opening line. Enumerators and versions begin with no word that a definition begins with. */
+  #block(
+    after: string,
+    separator: ";" | ",",
+    member: (first: boolean) => void,
+    memberMayBeTagged = true,
+  ): readonly Comment[] {
     const open = this.#next;
-    this.#expect("{", what);
+    this.#expect("{", after);
     const comments = this.#commentsOnLastLine();
+    const startsDefinition = (): boolean =>
+      this.#startsDefinitionOnly() || (!memberMayBeTagged && this.#mayStartDefinition());
     let first = true;
     while (first || this.#next.text !== "}" || this.#next.kind !== "punctuation") {
-      if (this.#next.kind === "end" || this.#startsDefinitionOnly()) {
-        this.#fail(`expected '}' to close the '{' of line ${open.line} (${what})`);
+      if (this.#next.kind === "end" || startsDefinition()) {
+        this.#fail(`expected '}' to close the '{' after ${after} in line ${open.line}`);
       }
+      const from = this.#words.length - 1;
       try {
         member(first);
       } catch (error) {
-        this.#recover(error, separator);
-        if (this.#startsDefinitionOnly()) throw panic;
+        this.#recover(error, separator, from, !memberMayBeTagged);
+        if (startsDefinition() || this.#begun !== undefined) throw panic;
       }
       first = false;
     }
@@ -369,14 +443,16 @@ class Parser {
   #take(): Token {
     this.#last = this.#next;
     let next = this.#tokens.next().value as Token;
+    let reported = false;
     while (next.kind === "unknown" || next.kind === "unclosed") {
       if (next.kind === "unknown") this.#report.error(next, `unknown character ${quote(next.text)}`);
       else this.#report.error(next, next.text === "/*" ? "a comment without its end" : "a string without its end");
-      const unclosed: boolean = next.kind === "unclosed";
+      if (next.text === "/*") this.#allLost = true;
       next = this.#tokens.next().value as Token;
-      // What is missing behind an open comment is not the next mistake.
-      if (unclosed && next.kind === "end") this.#blamed = next;
+      reported = true;
     }
+    if (reported) this.#blamed = next; // that it is not what should stand here follows
+    if (next.kind === "name") this.#words.push(next.text);
     this.#next = next;
     return this.#last;
   }
@@ -416,11 +492,17 @@ class Parser {
   }
 
   /** Goes behind the next separator, or to the `}` that closes what the mistake is in. */
-  #recover(error: unknown, separator: ";" | ","): void {
+  #recover(error: unknown, separator: ";" | ",", from: number, mayStay: boolean): void {
     if (error !== panic) throw error;
-    this.#partial = true;
+    if (this.#begun === undefined) this.#passOver(separator, mayStay);
+    const to = this.#words.length - (this.#next.kind === "name" ? 1 : 0); // that one is still to be read
+    for (const word of this.#words.slice(from, to)) this.#lost.add(word);
+  }
+
+  #passOver(separator: ";" | ",", mayStay: boolean): void {
     let depth = 0;
-    while (this.#next.kind !== "end" && !this.#startsDefinitionOnly()) {
+    for (let moved = mayStay; this.#next.kind !== "end" && !this.#startsDefinitionOnly(); moved = true) {
+      if (moved && depth === 0 && this.#mayStartDefinition()) return;
       const { text, kind } = this.#next;
       if (kind === "punctuation") {
         if (text === "}" && depth === 0) return;
@@ -430,6 +512,13 @@ class Parser {
       this.#take();
       if (text === separator && depth === 0) return;
     }
+  }
+
+  /** A word that definitions begin with, on another line than this one and no further to the right. */
+  #mayStartDefinition(): boolean {
+    const { kind, text, line, column } = this.#next;
+    const word = text === "program" || TAGS.some(([tag]) => tag === text);
+    return kind === "name" && word && line > this.#start.line && column <= this.#start.column;
   }
 
   /** A word that stands at the start of a definition and nowhere else shows where reading can go on. */

@@ -2,7 +2,7 @@
 
 import { quote, type Report, type Span } from "./diagnostics.ts";
 import type { Constant, Definition, Location, Module, NumberRef } from "./model.ts";
-import type { Define, EnumMember, Name, Value } from "./syntax.ts";
+import type { Define, EnumMember, Name, SyntaxTree, Value } from "./syntax.ts";
 
 /** A number that may wait for another: `const A = B`, or an enumerator one above the one before it. */
 interface NumberSymbol {
@@ -29,14 +29,15 @@ type FoundSymbol = NumberSymbol | OtherSymbol;
 export interface ScopeOptions {
   readonly imports: readonly Module[];
   readonly externals: Readonly<Record<string, number>>;
-  /** Part of the file is missing after a mistake, so a missing name is none. */
-  readonly partial: boolean;
+  readonly macros: SyntaxTree["macros"];
+  readonly lost: SyntaxTree["lost"];
 }
 
 export class Scope {
   readonly #report: Report;
   readonly #options: ScopeOptions;
   readonly #symbols = new Map<string, FoundSymbol>();
+  readonly #strings = new Map<string, Span>();
   readonly #passedDefines = new Map<string, Define>();
   readonly #constants: Constant[] = [];
   /** Every definition that the imports make visible, by name. */
@@ -58,6 +59,7 @@ export class Scope {
   declareConstant(name: Name, value: Value): void {
     if (value.kind === "string") {
       this.#report.warning(value.span, `${quote(name.text)} is a string, not a number: passed over`);
+      this.#strings.set(name.text, name.span);
       return;
     }
     this.#declare(name, this.#number(name, { kind: "constant" }, value));
@@ -158,7 +160,10 @@ export class Scope {
     const { externals } = this.#options;
     const known = Object.hasOwn(externals, name) ? externals[name] : RPC_LIBRARY.get(name);
     if (define === undefined && known === undefined) {
-      if (!this.#options.partial) this.#report.error(span, `unknown constant ${quote(name)}`);
+      const macro = this.#options.macros.get(name) ?? this.#strings.get(name);
+      if (macro !== undefined)
+        this.#report.error(span, `${quote(name)} is no number: line ${macro.line} defines it as something else`);
+      else if (!isLost(this.#options.lost, name)) this.#report.error(span, `unknown constant ${quote(name)}`);
       return undefined;
     }
     if (define === undefined && !Number.isSafeInteger(known)) {
@@ -262,6 +267,11 @@ function visibleModules(imports: readonly Module[], seen = new Set<Module>()): R
     visibleModules(module.imports, seen);
   }
   return seen;
+}
+
+/** Whether a missing name may be in the part of the file that was passed over: then its absence is no mistake of its own. */
+export function isLost(lost: SyntaxTree["lost"], name: string): boolean {
+  return lost === "all" || lost.has(name);
 }
 
 function isNumber(symbol: FoundSymbol): symbol is NumberSymbol {

@@ -101,7 +101,7 @@ export interface VersionSyntax {
 
 export type DefinitionSyntax =
   | { readonly kind: "const"; readonly name: Name; readonly value: Value }
-  | { readonly kind: "typedef"; readonly declaration: Declaration | VoidDeclaration }
+  | { readonly kind: "typedef"; readonly declaration: Declaration }
   | ({ readonly name: Name } & AnyBody)
   | ProgramSyntax;
 
@@ -131,6 +131,8 @@ export interface SyntaxTree {
   readonly definitions: readonly DefinitionSyntax[];
   readonly includes: readonly Include[];
   readonly defines: readonly Define[];
-  /** Something was passed over after a mistake, so a name that is missing here may exist in the file. */
-  readonly partial: boolean;
+  /** Where a `#define` gives a name what is no number. */
+  readonly macros: ReadonlyMap<string, Span>;
+  /** The words among what was passed over after mistakes: a name that is missing here but in there is not another mistake. */
+  readonly lost: ReadonlySet<string> | "all";
 }

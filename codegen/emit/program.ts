@@ -1,12 +1,22 @@
 import type { Module, Procedure, Program } from "../model.ts";
-import { procedureName, programName } from "./names.ts";
+import { descriptionName, programName } from "./names.ts";
 import { doc, list, SourceFile } from "./source-file.ts";
 import type { TypeTable } from "./type-table.ts";
 import { type EmitOptions, procedureTypes, TypeWriter } from "./types.ts";
 
+/** One program of a module, and what its files need to know. */
+export interface ProgramContext {
+  readonly program: Program;
+  /** What each procedure is called. */
+  readonly names: ReadonlyMap<Procedure, string>;
+  readonly module: Module;
+  readonly table: TypeTable;
+  readonly options: EmitOptions;
+}
+
 /** `procedures.ts`: each procedure and event as a value. */
-export function emitProcedures(program: Program, module: Module, table: TypeTable, options: EmitOptions): string {
-  const file = new SourceFile(module.file);
+export function emitProcedures({ program, names, module, table, options }: ProgramContext): string {
+  const file = new SourceFile(module.file, ["program", ...names.values()]);
   const writer = new TypeWriter(file, table, module, options, typesNamespace(file, options, false));
   const id = file.type("ProgramId", options.runtime);
   file.add(
@@ -45,7 +55,7 @@ export function emitProcedures(program: Program, module: Module, table: TypeTabl
     }
     file.add(
       ...doc(about(procedure)),
-      list(`export const ${procedureName(procedure.name)}: ${type}`, parameters, "> = {", 0, true),
+      list(`export const ${names.get(procedure)!}: ${type}`, parameters, "> = {", 0, true),
       ...fields.map((field) => `  ${field.replace(/,?$/, ",")}`),
       "};",
     );
@@ -54,15 +64,15 @@ export function emitProcedures(program: Program, module: Module, table: TypeTabl
 }
 
 /** `client.ts`: a class with one method a procedure. */
-export function emitClient(program: Program, module: Module, table: TypeTable, options: EmitOptions): string {
-  const file = new SourceFile(module.file);
+export function emitClient({ program, names, module, table, options }: ProgramContext): string {
+  const file = new SourceFile(module.file, [`${programName(program)}Client`, "Stream"]);
   const writer = new TypeWriter(file, table, module, options, typesNamespace(file, options));
   const caller = file.type("Caller", options.runtime);
   const procedures = file.namespace("procedures", "./procedures.js", false);
   const methods = calls(program).flatMap((procedure) => {
     const { args, ret } = procedureTypes(procedure);
     const [a, r] = [writer.payloadType(args), writer.payloadType(ret)];
-    const name = procedureName(procedure.name);
+    const name = names.get(procedure)!;
     const parameters = [
       ...(a === "void" ? [] : [`args: ${a}`]),
       `options?: ${file.type("CallOptions", options.runtime)}`,
@@ -95,8 +105,8 @@ export function emitClient(program: Program, module: Module, table: TypeTable, o
 }
 
 /** `server.ts`: the handlers that a server may have, and the program's description for a dispatcher. */
-export function emitServer(program: Program, module: Module, table: TypeTable, options: EmitOptions): string {
-  const file = new SourceFile(module.file);
+export function emitServer({ program, names, module, table, options }: ProgramContext): string {
+  const file = new SourceFile(module.file, [`${programName(program)}Handlers`, "Context"]);
   const writer = new TypeWriter(file, table, module, options, typesNamespace(file, options));
   const handler = file.type("Handler", options.runtime);
   const description = file.type("ProgramDescription", options.runtime);
@@ -110,17 +120,17 @@ export function emitServer(program: Program, module: Module, table: TypeTable, o
       const types = [writer.payloadType(args), writer.payloadType(ret), "Context"];
       return [
         ...doc(about(procedure), "  "),
-        `  ${list(`readonly ${procedureName(procedure.name)}?: ${handler}<`, types, ">;", 2, true)}`,
+        `  ${list(`readonly ${names.get(procedure)!}?: ${handler}<`, types, ">;", 2, true)}`,
       ];
     }),
     "}",
   );
   const entries = (procedures: readonly Procedure[]): string[] =>
-    procedures.map((procedure) => `    ${procedureName(procedure.name)}: ${p}.${procedureName(procedure.name)},`);
+    procedures.map((procedure) => `    ${names.get(procedure)!}: ${p}.${names.get(procedure)!},`);
   const events = program.procedures.filter(({ msg }) => msg !== null);
   file.add(
     ...doc([`The ${program.name} program for a dispatcher.`]),
-    `export const ${name.charAt(0).toLowerCase()}${name.slice(1)}Description = {`,
+    `export const ${descriptionName(program)} = {`,
     `  ...${p}.program,`,
     "  procedures: {",
     ...entries(calls(program)),

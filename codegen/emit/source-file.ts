@@ -1,64 +1,86 @@
+import { Names } from "./names.ts";
+
 const WIDTH = 120;
+
+interface Import {
+  /** What it is called here: another name where its own is taken. */
+  readonly local: string;
+  value: boolean;
+}
 
 /** One TypeScript file in the making: works out its imports and lays long lists out over lines. */
 export class SourceFile {
   readonly #header: string;
-  readonly #imports = new Map<string, Map<string, boolean>>();
+  readonly #locals: Names;
+  readonly #imports = new Map<string, Map<string, Import>>();
   readonly #namespaces = new Map<string, { name: string; type: boolean }>();
   readonly #body: string[] = [];
 
-  /** @param origin the `.x` file, for the first line */
-  constructor(origin: string) {
-    this.#header = `// Generated from ${origin} by \`virtwire codegen\`. Do not edit: change the .x file or the generator.`;
+  /**
+   * @param origin the `.x` file, for the first line
+   * @param own the names that the file itself declares: an import that is called so gets another name
+   */
+  constructor(origin: string, own: Iterable<string> = []) {
+    // The same bytes whoever generates them, and no line of code by way of a file's name.
+    const path = /^([/\\]|[A-Za-z]:)/.test(origin) ? origin.replace(/^.*[/\\]/s, "") : origin;
+    const name = path.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?");
+    this.#header = `// Generated from ${name} by \`virtwire codegen\`. Do not edit: change the .x file or the generator.`;
+    this.#locals = new Names(own);
   }
 
-  /** Imports `name` as a value and returns it. */
+  /** Imports `name` as a value, if the code comes to use it, and returns what it is called here. */
   value(name: string, from: string): string {
-    this.#named(from).set(name, true);
-    return name;
+    const found = this.#named(name, from);
+    found.value = true;
+    return found.local;
   }
 
-  /** Imports `name` as a type and returns it. */
+  /** Imports `name` as a type, likewise. */
   type(name: string, from: string): string {
-    const names = this.#named(from);
-    if (!names.has(name)) names.set(name, false);
-    return name;
+    return this.#named(name, from).local;
   }
 
-  /** Imports everything of a module as `name`, if the code comes to use it. */
+  /** Imports everything of a module, if the code comes to use it, and returns what it is called here. */
   namespace(name: string, from: string, type: boolean): string {
-    this.#namespaces.set(from, { name, type });
-    return name;
+    const local = this.#namespaces.get(from)?.name ?? this.#locals.free(name);
+    this.#namespaces.set(from, { name: local, type });
+    return local;
   }
 
   /** Appends a piece of code: an empty line goes before it. */
   add(...lines: readonly string[]): void {
-    this.#body.push(lines.join("\n"));
+    if (lines.length > 0) this.#body.push(lines.join("\n"));
   }
 
   toString(): string {
     const body = this.#body.join("\n\n");
-    const imports = [
-      ...[...this.#namespaces]
-        .filter(([, { name }]) => new RegExp(`\\b${name}\\.`).test(body))
-        .map(([from, { name, type }]) => ({
-          from,
-          line: `import ${type ? "type " : ""}* as ${name} from "${from}";`,
-        })),
-      ...[...this.#imports].map(([from, names]) => ({ from, line: importLine(from, names) })),
-    ];
+    const words = new Set(body.match(/[A-Za-z_]\w*/g));
+    const imports: { from: string; line: string }[] = [];
+    for (const [from, { name, type }] of this.#namespaces) {
+      if (body.includes(`${name}.`) && new RegExp(`\\b${name}\\.`).test(body))
+        imports.push({ from, line: `import ${type ? "type " : ""}* as ${name} from "${from}";` });
+    }
+    for (const [from, names] of this.#imports) {
+      const used = [...names].filter(([, { local }]) => words.has(local));
+      if (used.length > 0) imports.push({ from, line: importLine(from, used) });
+    }
     imports.sort((a, b) => compare(distance(a.from), distance(b.from)) || compare(a.from, b.from));
     const head = [this.#header, ...imports.map(({ line }) => line)].join("\n");
-    return `${head}\n\n${body}\n`;
+    return `${head}\n\n${body || "export {};"}\n`;
   }
 
-  #named(from: string): Map<string, boolean> {
+  #named(name: string, from: string): Import {
     let names = this.#imports.get(from);
     if (names === undefined) {
       names = new Map();
       this.#imports.set(from, names);
     }
-    return names;
+    let found = names.get(name);
+    if (found === undefined) {
+      found = { local: this.#locals.free(name), value: false };
+      names.set(name, found);
+    }
+    return found;
   }
 }
 
@@ -83,20 +105,14 @@ export function doc(lines: readonly string[], indent = ""): string[] {
   return [`${indent}/**`, ...safe.map((line) => `${indent} * ${line}`.trimEnd()), `${indent} */`];
 }
 
-function importLine(from: string, names: ReadonlyMap<string, boolean>): string {
-  const sorted = [...names].sort(([a], [b]) => compare(a.toLowerCase(), b.toLowerCase()) || compare(a, b));
-  if (sorted.every(([, value]) => !value)) {
-    return list(
-      "import type {",
-      sorted.map(([name]) => name),
-      `} from "${from}";`,
-    );
-  }
-  return list(
-    "import {",
-    sorted.map(([name, value]) => (value ? name : `type ${name}`)),
-    `} from "${from}";`,
-  );
+function importLine(from: string, names: readonly (readonly [string, Import])[]): string {
+  const sorted = names.toSorted(([a], [b]) => compare(a.toLowerCase(), b.toLowerCase()) || compare(a, b));
+  const values = sorted.some(([, { value }]) => value);
+  const items = sorted.map(([name, { local, value }]) => {
+    const called = name === local ? name : `${name} as ${local}`;
+    return values && !value ? `type ${called}` : called;
+  });
+  return list(values ? "import {" : "import type {", items, `} from "${from}";`);
 }
 
 /** Packages first, then what is farthest up. */

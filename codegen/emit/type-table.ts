@@ -1,5 +1,5 @@
 import type { Definition, Module, NumberRef, Procedure, Type } from "../model.ts";
-import { typeNames } from "./names.ts";
+import { constantName, memberName, typeNames, visible } from "./names.ts";
 
 /** A definition, the module it stands in and the name it gets. */
 export interface Entry {
@@ -12,19 +12,19 @@ export interface Entry {
 export class TypeTable {
   readonly #entries = new Map<string, Entry>();
   readonly #constants = new Map<string, { module: Module; expression: string; base: string }>();
+  readonly #enumerators = new Map<string, { module: Module; expression: string; base: string }>();
   readonly #inner = new Set<string>();
   readonly #recursive: ReadonlySet<string>;
 
   constructor(module: Module) {
-    const modules = withImports(module);
-    for (const each of modules) {
+    for (const each of visible(module)) {
       const names = typeNames(each);
       for (const definition of each.definitions) {
         const name = names.get(definition.name) as string;
         this.#entries.set(definition.name, { definition, module: each, name });
         if (definition.kind !== "enum") continue;
         for (const member of definition.members) {
-          this.#constants.set(member.name, { module: each, expression: `${name}.${member.name}`, base: name });
+          this.#enumerators.set(member.name, { module: each, expression: `${name}.${member.name}`, base: name });
         }
       }
       for (const name of innerTypes(each)) this.#inner.add(name);
@@ -39,9 +39,10 @@ export class TypeTable {
     return entry;
   }
 
-  /** How generated code names a number: the expression and what has to be imported for it. */
+  /** How generated code names a number: the expression and what has to be imported for it. The reference has the `.x` file's name. */
   constant(ref: NumberRef): { expression: string; import?: { module: Module; name: string } } {
-    const found = ref.name === undefined ? undefined : this.#constants.get(ref.name);
+    const name = ref.name ?? "";
+    const found = this.#enumerators.get(memberName(name)) ?? this.#constants.get(constantName(name));
     if (found === undefined) return { expression: String(ref.value) };
     return { expression: found.expression, import: { module: found.module, name: found.base } };
   }
@@ -113,44 +114,45 @@ export class TypeTable {
     }
   }
 
-  /** Types on a cycle of references (Tarjan would find whole components; the few types here allow the plain way). */
+  /** Types on a cycle of references: Tarjan's strongly connected components, with a stack of its own. */
   #findRecursive(): Set<string> {
-    const edges = new Map<string, Set<string>>();
-    for (const [name, { definition }] of this.#entries) edges.set(name, new Set(referencesOf(definition)));
+    const edges = new Map([...this.#entries].map(([name, { definition }]) => [name, referencesOf(definition)]));
     const recursive = new Set<string>();
-    // Only a type that can be reached from a pointer or array to something defined no earlier can close a cycle.
-    const order = new Map([...this.#entries.keys()].map((name, i) => [name, i]));
-    const closes = [...edges].some(([name, to]) =>
-      [...to].some((other) => (order.get(other) ?? 0) >= (order.get(name) ?? 0)),
-    );
-    if (!closes) return recursive;
-    for (const start of edges.keys()) {
-      const seen = new Set<string>();
-      const stack = [...(edges.get(start) ?? [])];
-      for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-        if (next === start) {
-          recursive.add(start);
-          break;
+    const order = new Map<string, number>();
+    const low = new Map<string, number>();
+    const component: string[] = [];
+    const closed = new Set<string>();
+    const open = (name: string): { name: string; rest: Iterator<string> } => {
+      low.set(name, order.size);
+      order.set(name, order.size);
+      component.push(name);
+      return { name, rest: edges.get(name)![Symbol.iterator]() };
+    };
+    for (const root of edges.keys()) {
+      if (order.has(root)) continue;
+      const path = [open(root)];
+      for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+        const { name } = top;
+        const { value: to, done } = top.rest.next();
+        if (!done) {
+          if (to === name) recursive.add(name);
+          if (!order.has(to)) path.push(open(to));
+          else if (!closed.has(to)) low.set(name, Math.min(low.get(name)!, order.get(to)!));
+          continue;
         }
-        if (seen.has(next)) continue;
-        seen.add(next);
-        stack.push(...(edges.get(next) ?? []));
+        path.pop();
+        const below = path.at(-1);
+        if (below !== undefined) low.set(below.name, Math.min(low.get(below.name)!, low.get(name)!));
+        if (low.get(name) !== order.get(name)) continue;
+        const members = component.splice(component.lastIndexOf(name));
+        for (const member of members) {
+          closed.add(member);
+          if (members.length > 1) recursive.add(member);
+        }
       }
     }
     return recursive;
   }
-}
-
-/** The module and all it imports, imported ones first. */
-function withImports(module: Module): Module[] {
-  const all = new Set<Module>();
-  const visit = (each: Module): void => {
-    if (all.has(each)) return;
-    for (const imported of each.imports) visit(imported);
-    all.add(each);
-  };
-  visit(module);
-  return [...all];
 }
 
 /**

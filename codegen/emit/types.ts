@@ -1,6 +1,6 @@
 import type { Definition, Enum, Field, Module, NumberRef, Procedure, Struct, Type, Typedef, Union } from "../model.ts";
 import { NO_LIMIT } from "../model.ts";
-import { camelCase } from "./names.ts";
+import { camelCase, typeNames } from "./names.ts";
 import { doc, list, SourceFile } from "./source-file.ts";
 import type { TypeTable } from "./type-table.ts";
 
@@ -366,14 +366,14 @@ export class TypeWriter {
   #encodeArray(element: Type, value: string, max: string, name: string): string {
     const item = this.#itemOf(element);
     if (item === undefined) return `w.array(${value}, ${max}, ${this.#function("encode", element)}${name});`;
-    return `encodeEach${item}(w, ${value}, ${max}${name});`;
+    return `${this.#each("encode", item)}(w, ${value}, ${max}${name});`;
   }
 
   #decodeArray(element: Type, max: string, name: string): string {
     const item = this.#itemOf(element);
     const least = this.#table.leastBytes(element);
     if (item === undefined) return `r.array(${max}, ${least}, ${this.#function("decode", element)}${name})`;
-    return `decodeEach${item}(r, ${max}${name})`;
+    return `${this.#each("decode", item)}(r, ${max}${name})`;
   }
 
   /** Arrays of structs and unions get a loop of their own: the call of each element's codec can then be inlined. */
@@ -381,13 +381,17 @@ export class TypeWriter {
     const resolved = this.#table.resolve(element);
     if (resolved.kind !== "ref" || this.#table.entry(resolved.name).definition.kind === "enum") return undefined;
     this.#lists.add(resolved.name);
-    return this.#table.entry(resolved.name).name;
+    return resolved.name;
+  }
+
+  /** The function for arrays of a type, called after the codec of one as this file has it: two imports may share a name. */
+  #each(direction: "encode" | "decode", element: string): string {
+    return this.#codec(direction, element).replace(/^(.*\.)?(encode|decode)/, "$2Each");
   }
 
   /** The functions that arrays were written with so far. */
   defineLists(): void {
     for (const element of this.#lists) {
-      const { name } = this.#table.entry(element);
       const type = this.#typeName(element);
       const [encode, decode] = [this.#codec("encode", element), this.#codec("decode", element)];
       const inField = this.#file.value("inField", this.#runtime);
@@ -396,7 +400,7 @@ export class TypeWriter {
       const reader = this.#file.type("XdrReader", this.#runtime);
       this.#file.add(
         list(
-          `function encodeEach${name}(`,
+          `function ${this.#each("encode", element)}(`,
           [`w: ${writer}`, `v: readonly ${type}[]`, "max: number", 'at = ""'],
           "): void {",
         ),
@@ -410,7 +414,11 @@ export class TypeWriter {
         "}",
       );
       this.#file.add(
-        list(`function decodeEach${name}(`, [`r: ${reader}`, "max: number", 'at = ""'], `): ${type}[] {`),
+        list(
+          `function ${this.#each("decode", element)}(`,
+          [`r: ${reader}`, "max: number", 'at = ""'],
+          `): ${type}[] {`,
+        ),
         `  const length = r.count(max, ${least}, at);`,
         `  const items: ${type}[] = [];`,
         "  try {",
@@ -509,7 +517,8 @@ export class TypeWriter {
 
 /** `types.ts`: constants, types and their codecs. */
 export function emitTypes(module: Module, table: TypeTable, options: EmitOptions): string {
-  const file = new SourceFile(module.file);
+  const own = [...typeNames(module).values()].flatMap((name) => [name, `encode${name}`, `decode${name}`]);
+  const file = new SourceFile(module.file, own);
   const writer = new TypeWriter(file, table, module, options);
   if (module.constants.length > 0) {
     const one = ({ name, value }: Module["constants"][number]): string =>
@@ -528,13 +537,13 @@ export function emitRegistry(module: Module, table: TypeTable, options: EmitOpti
   const types = file.namespace("t", "./types.js", false);
   file.add(
     ...doc(["Every type by its name in the .x file, with whole payloads in and out."]),
-    "export const types = {",
+    module.definitions.length === 0 ? "export const types = {} as const;" : "export const types = {",
     ...module.definitions.map(({ name }) => {
       const ts = table.entry(name).name;
       const args = [`"${name}"`, `${types}.encode${ts}`, `${types}.decode${ts}`];
       return `  ${list(`${name}: ${make}(`, args, "),", 2)}`;
     }),
-    "} as const;",
+    ...(module.definitions.length === 0 ? [] : ["} as const;"]),
   );
   return file.toString();
 }

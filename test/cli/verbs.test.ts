@@ -272,4 +272,16 @@ describe("cli/codegen", () => {
     expect(stderr).toContain("wrong.x:2:3");
     expect(stderr).toContain("^");
   });
+
+  test("--define gives the constants that a file takes from C", async () => {
+    const file = join(dir, "c.x");
+    await writeFile(file, "typedef opaque id<ID_LENGTH>;\n");
+    const out = join(dir, "defined");
+    expect(await runCli(["codegen", file, "--out", out, "--define", "ID_LENGTH=0x10"])).toMatchObject({ code: 0 });
+    expect(await readFile(join(out, "c/types.ts"), "utf8")).toContain("ID_LENGTH = 16");
+    expect(await runCli(["codegen", file, "--out", out, "--define", "ID_LENGTH"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("It is NAME=NUMBER."),
+    });
+  });
 });

@@ -133,6 +133,16 @@ describe("types that cannot be", () => {
     expect(mistakesOf(source)).toEqual(mistakes);
   });
 
+  test("types nest 200 deep and no deeper: a stack has an end", () => {
+    const chain = (length: number, one: (index: number) => string): string =>
+      `${Array.from({ length }, (_, index) => one(index)).join("\n")} typedef int t${length};`;
+    const structs = (index: number): string => `struct t${index} { t${index + 1} a; };`;
+    const arrays = (index: number): string => `typedef t${index + 1} t${index}<>;`;
+    expect(texts(chain(199, structs))).toHaveLength(200);
+    expect(mistakesOf(chain(1000, structs))).toEqual(["801:8 't800' nests deeper than 200 types"]);
+    expect(mistakesOf(chain(1000, arrays))).toEqual(["801:14 't800' nests deeper than 200 types"]);
+  });
+
   test("a pointer or a variable array ends the circle", () => {
     expect(
       texts(

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { XdrError, type XdrType } from "../../src/xdr/index.ts";
 import { types as calculator, calculatorV1, calculatorV2 } from "./emit/expected/calculator/index.ts";
 import { animalFeed, animalWatch, close, eventHungry, petDescription } from "./emit/expected/dialect/index.ts";
+import * as names from "./emit/expected/names/index.ts";
 import { type List, types as recursive } from "./emit/expected/recursive/index.ts";
 import { Colour, type Lengths, type Scalars, types as structs } from "./emit/expected/structs/index.ts";
 import { Status, types as unions } from "./emit/expected/unions/index.ts";
@@ -165,6 +166,50 @@ describe("types that contain themselves", () => {
     const loop = { item: "", next: null as List };
     loop.next = loop;
     expect(refusal(() => recursive.list.encode(loop))).toMatch(/^depth/);
+  });
+});
+
+describe("names", () => {
+  test("what meets in TypeScript is kept apart, and nothing is lost", () => {
+    const point: names.Point2 = {
+      ...{ a: 1, a2: 2, aB: [3], aB2: [4], proto: "five", proto2: "six", constructor: true, value: [7], type: 8 },
+    };
+    expect(names.types.point.decode(names.types.point.encode(point))).toEqual(point);
+    expect(() => names.types.point.encode({ ...point, aB: [1, 2, 3, 4] })).toThrow("aB: 4 elements, limit 3");
+    both(names.types.by_odd, { discriminant: names.Odd.__proto___, value: 1 }, "00000005 00000001");
+    both(
+      names.types.codecs,
+      { a: [true], b: [], c: [], d: [2] },
+      "00000001 00000001 00000000 00000000 00000001 00000002",
+    );
+    expect([
+      names.class_,
+      names.w_,
+      names.at_,
+      names._inField,
+      names._encodeInt,
+      names.undefined_,
+      names.Point,
+    ]).toEqual([1, 3, 4, 5, 7, 9, 6]);
+    expect(Object.keys(names.types)).toContain("Promise_");
+  });
+  test("each procedure has a name of its own", () => {
+    expect(names.program).toEqual({ name: "NAMES", number: 77, version: 1 });
+    const { procedures } = names.namesDescription;
+    expect(Object.entries(procedures).map(([name, { number }]) => `${name} ${number}`)).toEqual([
+      ...[
+        "program2 0",
+        "t 1",
+        "nothing 2",
+        "types2 3",
+        "class_2 4",
+        "constructor_ 5",
+        "getInfo 6",
+        "getInfo2 7",
+        "w 8",
+      ],
+    ]);
+    expect(names.getInfo2.name).toBe("GET_INFO");
   });
 });
 

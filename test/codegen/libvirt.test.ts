@@ -179,3 +179,13 @@ test("the comments behind members and braces that the generator reads become not
     [],
   ]);
 });
+
+test("a procedure enum that makes no program, and a payload that is nobody's, are warnings", () => {
+  const warnings = (source: string): string[] =>
+    parseModule(source, { file: "test.x" }).warnings.map(({ message, at }) => `${at.line}:${at.column} ${message}`);
+  const procedures = "enum pet_procedure { PET_PROC_FEED = 1 };\nstruct pet_fed_args { int a; };";
+  expect(warnings(procedures)).toEqual(["1:6 no program: there is no constant 'PET_PROGRAM'"]);
+  expect(warnings(`${procedures} const PET_PROGRAM = 1; const PET_PROTOCOL_VERSION = 1;`)).toEqual([
+    "2:8 no procedure of PET has 'pet_fed_args'",
+  ]);
+});

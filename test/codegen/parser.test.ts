@@ -29,14 +29,14 @@ test("one run finds a mistake in each definition, and what follows from it is no
 });
 
 test.each([
-  ["struct a { int x;", "1:18 expected '}' to close the '{' of line 1 (struct), found the end of the file"],
-  ["struct a { int x;\ntypedef int b;", "2:1 expected '}' to close the '{' of line 1 (struct), found 'typedef'"],
+  ["struct a { int x;", "1:18 expected '}' to close the '{' after 'a' in line 1, found the end of the file"],
+  ["struct a { int x;\ntypedef int b;", "2:1 expected '}' to close the '{' after 'a' in line 1, found 'typedef'"],
   ["struct a { };", "1:12 expected a type, found '}'"],
   ["enum a { };", "1:10 expected an enumerator, found '}'"],
   ["enum a { B = 1, };", "1:17 expected an enumerator after ',', found '}'"],
   ["enum a { B = 1 C = 2 };", "1:16 expected ',' after 'B', found 'C'"],
   ["union a switch (int b) { };", "1:26 expected 'case' or 'default', found '}'"],
-  ["union a { int b; };", "1:9 expected 'switch' after the union, found '{'"],
+  ["union a { int b; };", "1:9 expected 'switch' after 'a', found '{'"],
   [
     "union a switch (int b) { default: void; case 1: void; };",
     "1:41 'default' must be the last arm, and there can be only one",
@@ -65,6 +65,83 @@ test.each([
   ["#assert x", "1:1 unknown directive '#assert'"],
 ])("refused: %.60s", (source, mistake) => {
   expect(mistakesOf(source)[0]).toBe(mistake);
+});
+
+test.each([
+  [
+    "struct a {\n  int x y;\n};\nstruct b { nope z; };",
+    ["2:9 expected ';' after 'x', found 'y'", "4:12 unknown type 'nope'"],
+  ],
+  [
+    "struct a { int x };\nstruct c { nope z; a y; };",
+    ["1:17 expected ';' after 'x', found '}'", "2:12 unknown type 'nope'"],
+  ],
+  [
+    "struct a { lost x y; };\nstruct lost { int 7; };",
+    ["1:19 expected ';' after 'x', found 'y'", "2:19 expected a name after the type, found '7'"],
+  ],
+  [
+    "struct a\n  int x;\n};\nstruct b { nope z; a y; };",
+    ["2:3 expected '{' after 'a', found 'int'", "4:12 unknown type 'nope'"],
+  ],
+  [
+    "struct a {\n  int x;\n\nstruct b { int y; };\nunion c switch (nope t) { case 1: b z; };",
+    [
+      "4:1 'b' is defined inside another definition: is a '}' missing for the definition of line 1?",
+      "5:17 unknown type 'nope'",
+    ],
+  ],
+  [
+    "struct a { struct b { int x; } y; nope z; };",
+    [
+      "1:12 'b' is defined inside another definition: leave its name out, or define it before",
+      "1:35 unknown type 'nope'",
+    ],
+  ],
+  [
+    "enum a {\n  A = 1\n\nstruct b { a x; };\nstruct c { nope y; };",
+    ["4:1 expected ',' after 'A', found 'struct'", "5:12 unknown type 'nope'"],
+  ],
+  [
+    "program P {\n version V {\n  void F(void) = 1;\n } = 1;\nstruct c { nope y; };",
+    ["5:1 expected '}' to close the '{' after 'P' in line 1, found 'struct'", "5:12 unknown type 'nope'"],
+  ],
+  [
+    "struct a { int 'x'; int x-y; int z[1 + 2]; };",
+    ["1:16 unknown character ''x''", "1:26 unknown character '-'", "1:38 unknown character '+'"],
+  ],
+  ["typedef void v;", ["1:9 a typedef cannot be void"]],
+  ["struct a { long long x; };", ["1:17 XDR has no 'long long': its 64-bit integer is 'hyper'"]],
+  [
+    "struct a { string *s<10>; int x[2][3]; };",
+    [
+      "1:21 a declaration has one of '*', '[n]' and '<n>': name what comes first by a typedef, found '<'",
+      "1:35 a declaration has one of '*', '[n]' and '<n>': name what comes first by a typedef, found '['",
+    ],
+  ],
+  [
+    "program P { version V { void F(opaque) = 1; void G(string *) = 2; } = 1; } = 1;",
+    [
+      "1:32 opaque cannot stand here so: name it by a typedef",
+      "1:52 string cannot stand here so: name it by a typedef",
+    ],
+  ],
+  [
+    '#define A 5;\n#define B(x) 1\nconst C = "s";\nstruct s { int a<A>; int b<B>; int c<C>; };',
+    [
+      "3:11 'C' is a string, not a number: passed over",
+      "4:18 'A' is no number: line 1 defines it as something else",
+      "4:28 'B' is no number: line 2 defines it as something else",
+      "4:38 'C' is no number: line 3 defines it as something else",
+    ],
+  ],
+] as const)("one mistake is one report, and does not hide others: %j", (source, mistakes) => {
+  expect(mistakesOf(source)).toEqual(mistakes);
+});
+
+test("the first 50 errors come in the order of the file too", () => {
+  const places = diagnosticsOf(`${"struct a { b c; };\n".repeat(100)}const A = 08;`).map(({ at }) => at.line);
+  expect(places).toEqual(places.toSorted((a, b) => a - b));
 });
 
 test("'program' and 'version' are reserved where a program is: RFC 5531 section 12.3 (1), not RFC 4506", () => {

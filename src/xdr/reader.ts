@@ -24,6 +24,16 @@ const nameLengths = new Uint8Array(1 << NAME_BITS).fill(0xff);
 const nameWords = new Int32Array((1 << NAME_BITS) * (LONGEST_NAME / 4));
 const nameTexts: string[] = new Array(1 << NAME_BITS).fill("");
 
+/** The bytes as text; undefined where they are not UTF-8. */
+function textOf(bytes: Uint8Array): string | undefined {
+  if (latin1Slice !== undefined && isAscii?.(bytes)) return latin1Slice.call(bytes, 0, bytes.byteLength);
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 interface Window {
   readonly buffer: ArrayBufferLike;
   readonly bytes: Uint8Array;
@@ -194,18 +204,20 @@ export class XdrReader {
       if (length <= SHORT_STRING) return this.#shortAscii(from, from + length);
       if (latin1Slice !== undefined) return latin1Slice.call(this.#bytes, from, from + length);
     }
-    let text = this.#bytes.subarray(from, from + length);
-    const nul = text.indexOf(0);
-    if (nul >= 0) {
-      if (this.strict) this.fail("nul", at, `zero byte at ${nul} of ${length}`, this.#offset - from);
-      text = text.subarray(0, nul);
+    return this.#longString(from, length, at);
+  }
+
+  #longString(from: number, length: number, at: string | undefined): string {
+    const bytes = this.#bytes.subarray(from, from + length);
+    const text = textOf(bytes);
+    const nul = text === undefined ? bytes.indexOf(0) : text.indexOf("\0");
+    if (text !== undefined && nul < 0) return text;
+    if (nul >= 0 && this.strict) {
+      this.fail("nul", at, `zero byte at ${bytes.indexOf(0)} of ${length}`, this.#offset - from);
     }
-    if (latin1Slice !== undefined && isAscii?.(text)) return latin1Slice.call(text, 0, text.byteLength);
-    try {
-      return decoder.decode(text);
-    } catch (cause) {
-      throw new XdrError("utf8", from - this.#start, at, `${length} bytes that are not UTF-8`, { cause });
-    }
+    const cut = text === undefined && nul >= 0 ? textOf(bytes.subarray(0, nul)) : text?.slice(0, nul);
+    if (cut === undefined) throw new XdrError("utf8", from - this.#start, at, `${length} bytes that are not UTF-8`);
+    return cut;
   }
 
   /**

@@ -5,6 +5,9 @@ const encoder = new TextEncoder();
 /** Up to here a loop over the characters beats a call of TextEncoder. */
 const SHORT_STRING = 24;
 
+/** Up to here a loop over the bytes beats a call of set(). */
+const SMALL_OPAQUE = 32;
+
 /** The buffer that finished writers leave to the next one, so that a payload costs one allocation of its own size. */
 let scratch: { bytes: Uint8Array<ArrayBuffer>; view: DataView } | undefined;
 const SCRATCH_BYTES = 65_536;
@@ -286,7 +289,8 @@ export class XdrWriter {
   #raw(value: Uint8Array): void {
     const length = value.byteLength;
     const from = this.#take(length);
-    this.#bytes.set(value, from);
+    if (length > SMALL_OPAQUE) this.#bytes.set(value, from);
+    else for (let i = 0; i < length; i++) this.#bytes[from + i] = value[i] as number;
     this.#pad(length);
   }
 

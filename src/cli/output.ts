@@ -3,6 +3,13 @@ export class VerbError extends Error {
   override readonly name = "VerbError";
 }
 
+/**
+ * Text of a daemon for a terminal: control characters as virsh's tables show them (`\x1b`), so that no daemon drives it.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, (c) => `\\x${c.codePointAt(0)?.toString(16).padStart(2, "0")}`);
+}
+
 /** Text for standard output, as it is. */
 export function print(text: string): void {
   process.stdout.write(text);
@@ -16,7 +23,7 @@ export function printMessage(text: string): void {
 /** `error: …` for the error and for what caused it, one line each, on standard error. */
 export function printError(error: unknown): void {
   for (let part: unknown = error; part instanceof Error; part = part instanceof VerbError ? part.cause : undefined) {
-    process.stderr.write(`error: ${describe(part)}\n`);
+    process.stderr.write(`error: ${printable(describe(part))}\n`);
   }
 }
 
@@ -44,12 +51,13 @@ export function toJson(value: unknown): string {
 
 /** `Name:           web`, as virsh lays out facts about one object. */
 export function fact(label: string, value: string): string {
-  return `${`${label}:`.padEnd(15)} ${value}\n`;
+  return `${`${label}:`.padEnd(15)} ${printable(value)}\n`;
 }
 
 /** A table as virsh prints it: no padding after the last column, dashes as wide as the padded columns. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [header, ...rows];
+  const cell = (text: string) => printable(text).replaceAll("\n", "\\x0a").replaceAll("\t", "\\x09");
+  const lines = [header, ...rows].map((line) => line.map(cell));
   const widths = header.map((_, column) => Math.max(...lines.map((line) => width(line[column]!))));
   const padded = (cell: string, column: number) => {
     const last = column === header.length - 1;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { reasonWord, stateWord } from "../../src/cli/domain-words.ts";
-import { fact, table, toJson } from "../../src/cli/output.ts";
+import { fact, printable, table, toJson } from "../../src/cli/output.ts";
 
 // Expected texts are what virsh 9.0.0 printed on test:///default.
 
@@ -26,6 +26,12 @@ test("cli/table: an empty cell in the last column leaves the padding of the one 
   expect(table(["Id", "Name", "State", "Title"], rows)).toBe(
     " Id   Name   State     Title\n------------------------------\n 1    test   running   ",
   );
+});
+
+test("cli/printable: a daemon's text does not drive the terminal", () => {
+  expect(printable("a\x1b]0;x\x07\u009b2J grüße\n\tb")).toBe("a\\x1b]0;x\\x07\\x9b2J grüße\n\tb");
+  expect(table(["Name"], [["a\u0085\nb"]])).toBe(" Name\n-------------\n a\\x85\\x0ab");
+  expect(fact("Name", "\x1bc")).toBe("Name:           \\x1bc\n");
 });
 
 test("cli/fact: labels take 15 columns", () => {

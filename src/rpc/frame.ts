@@ -142,14 +142,15 @@ export class FrameScanner {
 export function encodeFrame<T>(header: Header, codec: Codec<T>["encode"], value: T, at: string): Uint8Array {
   const w = new XdrWriter(undefined, MAX_FRAME);
   for (let i = 0; i < MIN_FRAME; i += 4) w.uint32(0);
+  let frame: Uint8Array;
   try {
     codec(w, value);
+    frame = w.finish();
   } catch (error) {
     const located = inField(error, at, w.offset);
     w.release();
     throw located;
   }
-  const frame = w.finish();
   writeHeader(frame, header);
   return frame;
 }

@@ -32,12 +32,12 @@ export function xdrType<T>(name: string, encode: Codec<T>["encode"], decode: Cod
       const w = new XdrWriter();
       try {
         encode(w, value);
+        return w.finish();
       } catch (error) {
         const located = inField(error, undefined, w.offset);
         w.release();
         throw located;
       }
-      return w.finish();
     },
     decode(bytes, options) {
       const r = new XdrReader(bytes, options);

@@ -25,7 +25,6 @@ export class XdrWriter {
   #size: number;
   #offset = 0;
   #depth = 0;
-
   readonly #max: number;
 
   /**
@@ -50,7 +49,7 @@ export class XdrWriter {
     return this.#offset;
   }
 
-  /** What has been written: a view, valid until the next write. */
+  /** What has been written: a view, valid until the next write or the end of the writer. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#offset);
   }
@@ -61,8 +60,12 @@ export class XdrWriter {
     this.#depth = 0;
   }
 
-  /** What has been written, as a copy of exactly its size. Ends the writer: its buffer goes to the next one. */
+  /**
+   * What has been written, as a copy of exactly its size. Ends the writer: its buffer goes to the next one.
+   * @throws {XdrError} `limit` where more than `max` bytes were written
+   */
   finish(): Uint8Array<ArrayBuffer> {
+    this.#withinMax(this.#offset);
     const result = this.#bytes.slice(0, this.#offset);
     this.release();
     return result;
@@ -70,7 +73,8 @@ export class XdrWriter {
 
   /** Ends the writer without a result, after an error. */
   release(): void {
-    if (this.#size > 0 && this.#size <= LARGEST_SCRATCH) scratch = { bytes: this.#bytes, view: this.#view };
+    if (this.#size >= SCRATCH_BYTES && this.#size <= LARGEST_SCRATCH)
+      scratch = { bytes: this.#bytes, view: this.#view };
     this.#bytes = NOTHING;
     this.#size = 0;
     this.#offset = 0;
@@ -185,8 +189,9 @@ export class XdrWriter {
     if (units > max) this.#tooLong(start, value, max, at);
     if (value.includes("\0")) this.#fail("nul", at, `zero character at ${value.indexOf("\0")}`);
     if (!isWellFormed(value)) this.#fail("utf8", at, "a lone surrogate");
-    const room = Math.min(units * 3, max + 3);
-    this.#reserve(4 + room + 3);
+    // One character has four bytes at most: what does not fit the room leaves more than `max` bytes written.
+    const room = Math.min(units * 3, max + 4);
+    if (start + 4 + room + 3 > this.#size) this.#grow(4 + room + 3, 4 + units);
     const written =
       utf8Write !== undefined
         ? utf8Write.call(this.#bytes, value, start + 4, room)
@@ -259,7 +264,7 @@ export class XdrWriter {
    */
   #ascii(value: string, units: number): boolean {
     let to = this.#offset;
-    if (to + 4 + SHORT_STRING > this.#size) this.#grow(4 + SHORT_STRING);
+    if (to + 4 + SHORT_STRING > this.#size) this.#grow(4 + SHORT_STRING, 4 + units);
     const view = this.#view;
     view.setInt32(to, units);
     to += 4;
@@ -336,15 +341,22 @@ export class XdrWriter {
     if (this.#offset + size > this.#size) this.#grow(size);
   }
 
-  /** @throws {XdrError} `limit` */
-  #grow(size: number): void {
+  /**
+   * Makes room for `size` bytes, of which at least `least` will be written.
+   * @throws {XdrError} `limit`
+   */
+  #grow(size: number, least = size): void {
     const needed = this.#offset + size;
-    if (needed > this.#max) this.#fail("limit", undefined, `${needed} bytes, limit ${this.#max} for a payload`);
+    this.#withinMax(this.#offset + least);
     const grown = new Uint8Array(Math.max(needed, Math.min(this.#size * 2, this.#max)));
     grown.set(this.#bytes.subarray(0, this.#offset));
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
     this.#size = grown.byteLength;
+  }
+
+  #withinMax(bytes: number): void {
+    if (bytes > this.#max) this.#fail("limit", undefined, `${bytes} bytes, limit ${this.#max} for a payload`);
   }
 
   /** A value of the wrong type, or a number of the right one that does not fit. */

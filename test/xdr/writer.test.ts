@@ -165,6 +165,38 @@ describe("opaque and string", () => {
     expect(refusal((w) => w.string("x".repeat(100), 99, "s"))).toMatch(/^limit at byte 0, s: 100 .*, limit 99$/);
   });
 
+  test("a string that goes over its limit with its last character is refused, never cut", () => {
+    for (const last of ["x", "ü", "€", "😀"]) {
+      for (let max = 1; max <= 40; max++) {
+        for (const first of ["", "é", "éé", "é".repeat(10), "€".repeat(10), "x".repeat(30)]) {
+          const text = first + last;
+          const bytes = Buffer.byteLength(text);
+          if (bytes <= max) expect(written((w) => w.string(text, max))).toBe(toHex(counted(text)));
+          else
+            expect(refusal((w) => w.string(text, max, "s"))).toBe(`limit at byte 0, s: ${bytes} bytes, limit ${max}`);
+        }
+      }
+    }
+  });
+
+  test("the limit of a payload is exact, however much room a text might have taken", () => {
+    for (const size of [0, 16, undefined]) {
+      const full = new XdrWriter(size, 1000);
+      full.string("x".repeat(496), 4096);
+      full.string("y".repeat(492), 4096);
+      full.uint32(1);
+      expect(full.finish()).toHaveLength(1000);
+      for (const more of [(w: XdrWriter) => w.uint32(1), (w: XdrWriter) => w.string("", 1)]) {
+        const w = new XdrWriter(size, 1000);
+        w.fixedOpaque(new Uint8Array(1000), 1000);
+        expect(() => {
+          more(w);
+          w.finish();
+        }).toThrow("1004 bytes, limit 1000 for a payload");
+      }
+    }
+  });
+
   test("a zero character and a lone surrogate are refused, in short strings and long ones", () => {
     for (const more of ["", "x".repeat(100), "ü".repeat(100)]) {
       expect(refusal((w) => w.string(`a\0b${more}`, 1000, "s"))).toMatch(/^nul at byte 0, s: zero character at 1$/);

@@ -1,14 +1,24 @@
 import {
   VirConnectFlags,
+  VirDomainCheckpointXMLFlags,
+  VirDomainInterfaceAddressesSource,
+  VirDomainSaveImageXMLFlags,
+  VirDomainSnapshotXMLFlags,
+  VirDomainVcpuFlags,
   VirDomainXMLFlags,
   VirDrvFeature,
   VirErrorDomain,
   VirErrorLevel,
   VirErrorNumber,
 } from "../generated/libvirt/index.ts";
-import { type RemoteHandlers, remoteDescription } from "../generated/remote/index.ts";
+import {
+  type DomainGetVcpusFlagsArgs,
+  type DomainInterfaceAddressesArgs,
+  type RemoteHandlers,
+  remoteDescription,
+} from "../generated/remote/index.ts";
 import { type AnyProcedure, apiDomain, apiName, VirtError, virtError } from "../rpc/index.ts";
-import { type CallContext, PerSession, type ServedProgram, type Session, serve } from "../server/index.ts";
+import { type CallContext, PerSession, type ServedProgram, serve } from "../server/index.ts";
 import type { ConnectionProcedure, Hypervisor } from "./hypervisor.ts";
 
 /** Answered on a connection that is not open: authentication, opening and closing. Features look for themselves. */
@@ -43,15 +53,19 @@ const protocolFeatures = new Map<number, boolean>([
   [VirDrvFeature.VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER, true],
 ]);
 
-/** With either, a domain's XML may show passwords: CVE-2014-7823. */
-const SECRETS = VirDomainXMLFlags.VIR_DOMAIN_XML_SECURE | VirDomainXMLFlags.VIR_DOMAIN_XML_MIGRATABLE;
+/** Flags with which XML may show passwords, by procedure: CVE-2014-7823. The rest of these is for everyone. */
+const SECRETS = new Map<string, number>([
+  ["DOMAIN_GET_XML_DESC", VirDomainXMLFlags.VIR_DOMAIN_XML_SECURE | VirDomainXMLFlags.VIR_DOMAIN_XML_MIGRATABLE],
+  ["DOMAIN_SNAPSHOT_GET_XML_DESC", VirDomainSnapshotXMLFlags.VIR_DOMAIN_SNAPSHOT_XML_SECURE],
+  ["DOMAIN_CHECKPOINT_GET_XML_DESC", VirDomainCheckpointXMLFlags.VIR_DOMAIN_CHECKPOINT_XML_SECURE],
+  ["DOMAIN_MANAGED_SAVE_GET_XML_DESC", VirDomainSaveImageXMLFlags.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE],
+]);
 
 const READ_ONLY_FLAG = VirConnectFlags.VIR_CONNECT_RO;
 
 /** A connection of a client: closed, or open by a URI. */
 interface Connection {
   uri: string | undefined;
-  closeCallback: boolean;
 }
 
 /**
@@ -61,29 +75,17 @@ interface Connection {
  * @source libvirt src/remote/remote_daemon_dispatch.c; the read-only rules are those of src/libvirt-*.c.
  */
 export function remoteProgram(hypervisor: Hypervisor): ServedProgram {
-  const connections = new PerSession<Connection>(() => ({ uri: undefined, closeCallback: false }));
+  const connections = new PerSession<Connection>(() => ({ uri: undefined }));
   const own = connectionProcedures(hypervisor, connections);
-  const { domainGetXmlDesc } = hypervisor.procedures;
-  const handlers: RemoteHandlers<CallContext> = {
-    // First, so that nothing of a driver's takes the place of the connection's.
-    ...hypervisor.procedures,
-    ...(domainGetXmlDesc === undefined
-      ? {}
-      : {
-          domainGetXmlDesc(args, context) {
-            if (context.session.readOnly && (args.flags & SECRETS) !== 0) {
-              throw forbidden(context.procedure, "virDomainGetXMLDesc with secure flag");
-            }
-            return domainGetXmlDesc.call(hypervisor.procedures, args, context);
-          },
-        }),
-    ...own,
-  };
+  // Last, so that nothing of a driver's takes the place of the connection's.
+  const handlers: RemoteHandlers<CallContext> = { ...hypervisor.procedures, ...own };
   return serve(remoteDescription, handlers, {
-    before(procedure, { session }) {
+    before(procedure, { session }, args) {
       if (BEFORE_OPEN.has(procedure.name)) return;
       requireOpen(connections.of(session));
-      if (session.readOnly && !servedReadOnly(procedure)) {
+      if (!session.readOnly) return;
+      if (asksForSecrets(procedure, args)) throw forbidden(procedure, `${apiName(procedure)} with secure flag`);
+      if (changesSomething(procedure, args)) {
         throw forbidden(procedure, `read only access prevents ${apiName(procedure)}`);
       }
     },
@@ -117,12 +119,9 @@ function connectionProcedures(hypervisor: Hypervisor, connections: PerSession<Co
       return { supported: (protocolFeatures.get(feature) ?? hypervisor.supportsFeature(feature)) ? 1 : 0 };
     },
     connectGetUri: (_args, { session }) => ({ uri: connections.of(session).uri! }),
-    connectRegisterCloseCallback(_args, { session }) {
-      setCloseCallback(connections, session, true);
-    },
-    connectUnregisterCloseCallback(_args, { session }) {
-      setCloseCallback(connections, session, false);
-    },
+    // Nothing ever comes of them: there is no driver connection that could be lost. libvirt's drivers say yes as often.
+    connectRegisterCloseCallback: () => {},
+    connectUnregisterCloseCallback: () => {},
   } satisfies Required<Pick<RemoteHandlers<CallContext>, ConnectionProcedure>>;
 }
 
@@ -130,20 +129,31 @@ function requireOpen(connection: Connection): void {
   if (connection.uri === undefined) throw internalError("hypervisor connection not open");
 }
 
-function setCloseCallback(connections: PerSession<Connection>, session: Session, registered: boolean): void {
-  const connection = connections.of(session);
-  if (connection.closeCallback === registered) {
-    throw internalError(registered ? "A close callback is already registered" : "No close callback is registered");
+function asksForSecrets({ name }: AnyProcedure, args: unknown): boolean {
+  const secrets = SECRETS.get(name);
+  return secrets !== undefined && ((args as { flags: number }).flags & secrets) !== 0;
+}
+
+/** Whether the call needs more than the rights to read, with the arguments that it has. */
+function changesSomething(procedure: AnyProcedure, args: unknown): boolean {
+  switch (procedure.name) {
+    case "DOMAIN_GET_VCPUS_FLAGS": // asks the guest's agent
+      return ((args as DomainGetVcpusFlagsArgs).flags & VirDomainVcpuFlags.VIR_DOMAIN_VCPU_GUEST) !== 0;
+    case "DOMAIN_INTERFACE_ADDRESSES":
+      return (
+        (args as DomainInterfaceAddressesArgs).source ===
+        VirDomainInterfaceAddressesSource.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
+      );
+    default:
+      return !servedReadOnly(procedure);
   }
-  connection.closeCallback = registered;
 }
 
 function servedReadOnly({ name, acl }: AnyProcedure): boolean {
   if (READ_ONLY_TOO.has(name)) return true;
   return acl.every((rule) => {
-    // A rule that depends on a flag is looked at where the flag is known.
-    const [, right = "none", flag] = rule.split(":");
-    return flag !== undefined || READ_RIGHTS.has(right) || right.startsWith("search_");
+    const [, right = "none"] = rule.split(":");
+    return READ_RIGHTS.has(right) || right.startsWith("search_") || (right === "read_secure" && SECRETS.has(name));
   });
 }
 

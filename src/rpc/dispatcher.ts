@@ -19,7 +19,7 @@ export interface DispatchProgram<Context> {
   /**
    * Runs when the arguments are decoded, before the handler, and also where there is none. Throws to refuse the call.
    */
-  readonly before?: ((procedure: AnyProcedure, context: Context) => void) | undefined;
+  readonly before?: ((procedure: AnyProcedure, context: Context, args: unknown) => void) | undefined;
 }
 
 export interface DispatcherOptions<Context> {
@@ -98,7 +98,7 @@ export class Dispatcher<Context> {
       return errorReply(header, rpcError("Unable to decode message payload"));
     }
     try {
-      entry.program.before?.(procedure, context);
+      entry.program.before?.(procedure, context, args);
       if (handler === undefined) {
         throw virtError(VirErrorNumber.VIR_ERR_NO_SUPPORT, apiDomain(procedure), apiName(procedure));
       }

@@ -10,7 +10,7 @@ export interface ServeOptions {
    * Runs when the arguments are decoded, before the handler, and also where there is none. Throws a VirtError to
    * refuse the call.
    */
-  readonly before?: (procedure: AnyProcedure, context: CallContext) => void;
+  readonly before?: (procedure: AnyProcedure, context: CallContext, args: unknown) => void;
 }
 
 /**

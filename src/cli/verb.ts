@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { getSystemErrorMap } from "node:util";
 import { Command, InvalidArgumentError } from "commander";
-import { type Connection, connect, type Domain, parseUUID, VirtError } from "../client/index.ts";
+import { type Connection, connect, type Domain, parseUUID, VirtError } from "../api/index.ts";
 import { VirErrorNumber } from "../generated/libvirt/index.ts";
 import { VerbError } from "./output.ts";
 

@@ -2,7 +2,7 @@ import { VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
 import { AuthType, authList, connectGetUri, connectOpen, connectSupportsFeature } from "../generated/remote/index.ts";
 import { AbortError, Peer, startTimer, TimeoutError, TransportError, VirtError, virtError } from "../rpc/index.ts";
 import { sockets, type Transport } from "../transport/index.ts";
-import { Connection, MAX_CALLS } from "./connection.ts";
+import { CoreConnection, MAX_CALLS, type OpenedConnection } from "./connection.ts";
 import { type ConnectUri, parseUri } from "./uri.ts";
 
 export interface ConnectOptions {
@@ -40,18 +40,31 @@ const TCP_PORT = 16_509;
  * Rejects with: TransportError `connect` or `unsupported`; VirtError where the daemon refuses or the URI is wrong;
  * TimeoutError; AbortError.
  */
-export async function connect(uri = "", options: ConnectOptions = {}): Promise<Connection> {
-  const parsed = parseUri(uri);
-  return withDeadline(options, async (signal) => {
-    const transport = await dial(parsed, options.readOnly ?? false, signal);
-    return open(transport, uri, parsed.name, options.readOnly ?? false, signal);
-  });
+export async function connect(uri = "", options: ConnectOptions = {}): Promise<CoreConnection> {
+  return new CoreConnection(await open(uri, options));
 }
 
 /** Opens a connection over a transport that is connected already, which from now on belongs to the connection. */
-export function connectTransport(transport: Transport, options: ConnectTransportOptions = {}): Promise<Connection> {
+export async function connectTransport(
+  transport: Transport,
+  options: ConnectTransportOptions = {},
+): Promise<CoreConnection> {
+  return new CoreConnection(await openTransport(transport, options));
+}
+
+/** `connect` up to the object that stands for the connection. */
+export function open(uri: string, options: ConnectOptions): Promise<OpenedConnection> {
+  return withDeadline(options, async (signal) => {
+    const parsed = parseUri(uri);
+    const transport = await dial(parsed, options.readOnly ?? false, signal);
+    return openSequence(transport, uri, parsed.name, options.readOnly ?? false, signal);
+  });
+}
+
+/** `connectTransport` up to the object that stands for the connection. */
+export function openTransport(transport: Transport, options: ConnectTransportOptions): Promise<OpenedConnection> {
   const { name = "", readOnly = false } = options;
-  return withDeadline(options, (signal) => open(transport, name, name, readOnly, signal));
+  return withDeadline(options, (signal) => openSequence(transport, name, name, readOnly, signal));
 }
 
 async function dial(uri: ConnectUri, readOnly: boolean, signal: AbortSignal): Promise<Transport> {
@@ -68,13 +81,13 @@ async function dial(uri: ConnectUri, readOnly: boolean, signal: AbortSignal): Pr
 }
 
 /** The opening sequence of libvirt's client: doRemoteOpen, libvirt src/remote/remote_driver.c. */
-async function open(
+async function openSequence(
   transport: Transport,
   uri: string,
   name: string,
   readOnly: boolean,
   signal: AbortSignal,
-): Promise<Connection> {
+): Promise<OpenedConnection> {
   const peer = new Peer(transport, { maxCalls: MAX_CALLS });
   const supports = (feature: number) =>
     peer.call(connectSupportsFeature, { feature }, { signal }).then(
@@ -93,7 +106,7 @@ async function open(
       supports(FEATURE_EVENT_CALLBACK),
       supports(FEATURE_CLOSE_CALLBACK),
     ]);
-    return new Connection(peer, { uri: opened, readOnly, eventCallback, closeCallback });
+    return { peer, uri: opened, readOnly, eventCallback, closeCallback };
   } catch (error) {
     await peer.close(error as Error);
     throw error;

@@ -1,21 +1,7 @@
-import type { AdminClient } from "../generated/admin/index.ts";
-import type { LxcClient } from "../generated/lxc/index.ts";
-import type { QemuClient } from "../generated/qemu/index.ts";
-import {
-  connectClose,
-  connectGetCapabilities,
-  connectGetHostname,
-  connectGetLibVersion,
-  connectGetType,
-  connectGetVersion,
-  connectSupportsFeature,
-  type RemoteClient,
-} from "../generated/remote/index.ts";
+import { connectClose, connectSupportsFeature } from "../generated/remote/index.ts";
 import { type Peer, TransportError } from "../rpc/index.ts";
 import type { PeerIdentity } from "../transport/index.ts";
 import type { Caller, CallOptions, EventProcedure, Procedure, StreamProcedure, StreamReply } from "../xdr/index.ts";
-import { DomainMethods } from "./domain.ts";
-import { lazy } from "./lazy.ts";
 
 /**
  * Calls in flight at once. libvirtd stops reading a client that has five open, keepalive included; one less leaves
@@ -28,7 +14,8 @@ const CLOSE_TIME = 5000;
 const FEATURE_REMOTE = 2;
 
 /** What an open connection is made of. */
-export interface ConnectionOptions {
+export interface OpenedConnection {
+  readonly peer: Peer;
   /** As `Connection.uri`. */
   readonly uri: string;
   readonly readOnly: boolean;
@@ -39,37 +26,28 @@ export interface ConnectionOptions {
 }
 
 /**
- * An open connection to a daemon. At most four calls are in flight at once, the rest wait in order. A call that was
+ * An open connection to a daemon: calls of any procedure, events, and its end. `Connection` adds the API objects and
+ * stubs; this much alone keeps a bundle small. At most four calls are in flight at once, the rest wait in order. A call that was
  * given up counts until its late reply, because the daemon still works on it.
  */
-export class Connection extends DomainMethods implements Caller<never>, AsyncDisposable {
+export class CoreConnection implements Caller<never>, AsyncDisposable {
   /** The URI that it was opened with, or the daemon's own where that was empty. */
   readonly uri: string;
   readonly readOnly: boolean;
   /** What the daemon said while the connection was opened. */
   readonly features: { readonly eventCallback: boolean; readonly closeCallback: boolean };
-  /** Every procedure of the REMOTE program as a method. Its module is loaded with the first call. */
-  readonly remote: RemoteClient<never>;
-  readonly qemu: QemuClient<never>;
-  readonly lxc: LxcClient<never>;
-  readonly admin: AdminClient<never>;
   /** Resolves when the connection is over: with the reason, or with undefined after `close`. */
   readonly closed: Promise<Error | undefined>;
   readonly #peer: Peer;
   #closing: Promise<void> | undefined;
 
   /** For connections that `connect` or `connectTransport` opened. */
-  constructor(peer: Peer, { uri, readOnly, eventCallback, closeCallback }: ConnectionOptions) {
-    super();
+  constructor({ peer, uri, readOnly, eventCallback, closeCallback }: OpenedConnection) {
     this.#peer = peer;
     this.uri = uri;
     this.readOnly = readOnly;
     this.features = { eventCallback, closeCallback };
     this.closed = peer.closed.then((reason) => (this.#closing === undefined ? reason : undefined));
-    this.remote = lazy(async () => new (await import("../generated/remote/index.ts")).RemoteClient(peer));
-    this.qemu = lazy(async () => new (await import("../generated/qemu/index.ts")).QemuClient(peer));
-    this.lxc = lazy(async () => new (await import("../generated/lxc/index.ts")).LxcClient(peer));
-    this.admin = lazy(async () => new (await import("../generated/admin/index.ts")).AdminClient(peer));
   }
 
   /** Who is at the other end. */
@@ -96,30 +74,6 @@ export class Connection extends DomainMethods implements Caller<never>, AsyncDis
   async supportsFeature(feature: number, options?: CallOptions): Promise<boolean> {
     if (feature === FEATURE_REMOTE) return true;
     return (await this.call(connectSupportsFeature, { feature }, options)).supported !== 0;
-  }
-
-  /** The daemon's libvirt version, major * 1000000 + minor * 1000 + release. */
-  async getLibVersion(options?: CallOptions): Promise<number> {
-    return Number((await this.call(connectGetLibVersion, undefined, options)).libVer);
-  }
-
-  /** The hypervisor's version, major * 1000000 + minor * 1000 + release. */
-  async getVersion(options?: CallOptions): Promise<number> {
-    return Number((await this.call(connectGetVersion, undefined, options)).hvVer);
-  }
-
-  /** The driver's name: `QEMU`. */
-  async getType(options?: CallOptions): Promise<string> {
-    return (await this.call(connectGetType, undefined, options)).type;
-  }
-
-  async getHostname(options?: CallOptions): Promise<string> {
-    return (await this.call(connectGetHostname, undefined, options)).hostname;
-  }
-
-  /** The host's and the hypervisor's capabilities as XML. */
-  async getCapabilities(options?: CallOptions): Promise<string> {
-    return (await this.call(connectGetCapabilities, undefined, options)).capabilities;
   }
 
   /**

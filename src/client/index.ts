@@ -1,6 +1,14 @@
 export { AbortError, ProtocolError, TimeoutError, TransportError, VirtError } from "../rpc/index.ts";
 export { XdrError } from "../xdr/index.ts";
-export { type ConnectOptions, type ConnectTransportOptions, connect, connectTransport } from "./connect.ts";
-export { Connection } from "./connection.ts";
-export { Domain, formatUUID, parseUUID } from "./domain.ts";
+// For src/api.
+export {
+  type ConnectOptions,
+  type ConnectTransportOptions,
+  connect,
+  connectTransport,
+  open,
+  openTransport,
+} from "./connect.ts";
+export type { OpenedConnection } from "./connection.ts";
+export { CoreConnection } from "./connection.ts";
 export { type ConnectUri, parseUri, type UriTransport } from "./uri.ts";

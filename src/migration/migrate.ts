@@ -1,4 +1,4 @@
-import { type Connection, Domain } from "../client/index.ts";
+import { type Connection, Domain } from "../api/index.ts";
 import { VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
 import { virtError } from "../rpc/index.ts";
 import { EventQueue, type MigrationEvent } from "./events.ts";

@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { createServer as createNetServer } from "node:net";
 import { describe, expect, test, vi } from "vitest";
-import { connect, connectTransport } from "../../src/client/index.ts";
+import { connect, connectTransport } from "../../src/api/index.ts";
 import { types as errors } from "../../src/generated/netmessage/index.ts";
 import { domainLookupByName, type RemoteHandlers, remoteDescription } from "../../src/generated/remote/index.ts";
 import { virtError } from "../../src/rpc/index.ts";

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { type Connection, connectTransport } from "../../src/client/index.ts";
+import { type Connection, connectTransport } from "../../src/api/index.ts";
 import type { NonnullDomain } from "../../src/generated/remote/index.ts";
 import {
   type Clock,

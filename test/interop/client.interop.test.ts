@@ -1,6 +1,6 @@
 /** Our client against real libvirtd; virsh's answers to the same questions are the reference. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Connection, connect, VirtError } from "../../src/client/index.ts";
+import { type Connection, connect, VirtError } from "../../src/api/index.ts";
 import { VirDomainState, VirErrorDomain, VirErrorLevel, VirErrorNumber } from "../../src/generated/libvirt/index.ts";
 import { Lab, labObstacle } from "../lab/lab.ts";
 import { part } from "./part.ts";

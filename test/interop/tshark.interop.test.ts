@@ -6,7 +6,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { connect } from "../../src/client/index.ts";
+import { connect } from "../../src/api/index.ts";
 import { createMemoryHypervisor, remoteProgram } from "../../src/hypervisor/index.ts";
 import { createServer, type Server } from "../../src/server/index.ts";
 import { labObstacle, runProcess, setup } from "../lab/lab.ts";

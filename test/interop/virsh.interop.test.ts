@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type Connection, connect } from "../../src/client/index.ts";
+import { type Connection, connect } from "../../src/api/index.ts";
 import { createMemoryHypervisor, remoteProgram } from "../../src/hypervisor/index.ts";
 import { createServer, type Server } from "../../src/server/index.ts";
 import { Lab, labObstacle, type ProcessResult, runProcess } from "../lab/lab.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Connection, connectTransport, type Domain } from "../../src/client/index.ts";
+import { type Connection, connectTransport, type Domain } from "../../src/api/index.ts";
 import { VirDomainMemoryFlags, VirDomainMigrateFlags, VirDomainState } from "../../src/generated/libvirt/index.ts";
 import { createMemoryHypervisor, remoteProgram } from "../../src/hypervisor/index.ts";
 import { type MigrationEvent, migrate, startMigration } from "../../src/migration/index.ts";

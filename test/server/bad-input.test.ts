@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Connection, connectTransport, TransportError } from "../../src/client/index.ts";
+import { type Connection, connectTransport, TransportError } from "../../src/api/index.ts";
 import { types } from "../../src/generated/netmessage/index.ts";
 import { type RemoteHandlers, remoteDescription } from "../../src/generated/remote/index.ts";
 import { type CallContext, createServer, type Server, type Session, serve } from "../../src/server/index.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { connect, connectTransport } from "../../src/client/index.ts";
+import { connect, connectTransport } from "../../src/api/index.ts";
 import {
   domainEventLifecycle,
   domainGetInfo,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
-import { type Connection, connect, type Domain } from "../../client/index.ts";
+import { type Connection, connect, type Domain } from "../../api/index.ts";
 import {
   VirConnectListAllDomainsFlags,
   VirDomainGetJobStatsFlags,

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Connection, type Domain, VirtError } from "../../client/index.ts";
+import { type Connection, type Domain, VirtError } from "../../api/index.ts";
 import { VirErrorNumber } from "../../generated/libvirt/index.ts";
 import { stateWord } from "../domain-words.ts";
 import { fact, printJson, printMessage } from "../output.ts";

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Domain, VirtError } from "../../client/index.ts";
+import { type Domain, VirtError } from "../../api/index.ts";
 import { VirConnectListAllDomainsFlags as Flag, VirDomainState } from "../../generated/libvirt/index.ts";
 import { stateWord } from "../domain-words.ts";
 import { print, printJson, printMessage, table } from "../output.ts";

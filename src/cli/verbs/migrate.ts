@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { Domain } from "../../client/index.ts";
+import type { Domain } from "../../api/index.ts";
 import { VirDomainMigrateFlags as Flag } from "../../generated/libvirt/index.ts";
 import {
   type MigrateOptions,

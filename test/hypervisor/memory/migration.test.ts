@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { connect as dial, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import type { Connection } from "../../../src/client/index.ts";
+import type { Connection } from "../../../src/api/index.ts";
 import type { NonnullDomain } from "../../../src/generated/remote/index.ts";
 import type { MemoryHypervisorOptions } from "../../../src/hypervisor/index.ts";
 import { writeHello } from "../../../src/hypervisor/memory/memory-channel.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Connection } from "../../../src/client/index.ts";
+import type { Connection } from "../../../src/api/index.ts";
 import type { NonnullDomain } from "../../../src/generated/remote/index.ts";
 import { startGuest, TestHost } from "../hosts.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Connection, connectTransport, formatUUID, parseUUID, VirtError } from "../../src/client/index.ts";
+import { type Connection, connectTransport, formatUUID, parseUUID, VirtError } from "../../src/api/index.ts";
 import {
   VirConnectListAllDomainsFlags,
   VirDomainMemoryFlags,

@@ -1,3 +1,4 @@
+import { CoreConnection } from "../client/index.ts";
 import type { DomainGetInfoRet, DomainGetJobInfoRet, NonnullDomain, TypedParam } from "../generated/remote/index.ts";
 import type { Connection } from "./connection.ts";
 
@@ -201,7 +202,7 @@ export class Domain {
 }
 
 /** What a connection has to do with guests. The base of `Connection`, so that everything about guests is in this file. */
-export class DomainMethods {
+export class DomainMethods extends CoreConnection {
   /** virDomainLookupByName. Rejects with VIR_ERR_NO_DOMAIN where there is none. */
   async lookupDomainByName(this: Connection, name: string): Promise<Domain> {
     return new Domain(this, (await this.remote.domainLookupByName({ name })).dom);

@@ -10,18 +10,19 @@ const usage = `npm run bench -- NAME [options]
 
   codec       encoding and decoding, beside C and every JavaScript peer
   figures     time to generate, time to import, size in a browser bundle
+  rpc         calls to a real libvirtd, beside libvirt's client in C and go-libvirt (needs root and the lab's packages)
   report      draws bench/report/ from the results in bench/results/
 
   --json FILE     writes the result there as JSON
   --full          longer and steadier
   --only A,B      codec: these messages only
-  --peers A,B     codec: these peers only (c, js-xdr, json-pack, msgpack, protobufjs, JSON)
-  --rounds N      codec: so many rounds
+  --peers A,B     codec: these peers only (c, js-xdr, json-pack, msgpack, protobufjs, JSON); rpc: likewise (c, go)
+  --rounds N      codec, rpc: so many rounds
   --clock cpu     codec: time of the processors instead of time that passed, for a busy machine
 `;
 
 /** Benches that come with the issues about what they measure. */
-const later = ["rpc", "server", "pool", "stream", "migration", "gateway", "load"];
+const later = ["server", "pool", "stream", "migration", "gateway", "load"];
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -43,16 +44,17 @@ async function main(): Promise<void> {
   if (clock !== "wall" && clock !== "cpu") throw new UsageError(`the clock is wall or cpu, not ${clock}`);
   if (later.includes(name)) throw new UsageError(`the bench "${name}" does not exist yet`);
 
+  const list = (text: string | undefined) => text?.split(",");
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
   let result: BenchResult | undefined;
   switch (name) {
     case "codec": {
       const { codec } = await import("./codec/codec.ts");
-      const list = (text: string | undefined) => text?.split(",");
       result = await codec({
         root,
         full: values.full,
         clock,
-        rounds: values.rounds === undefined ? undefined : Number(values.rounds),
+        rounds,
         only: list(values.only),
         peers: list(values.peers),
       });
@@ -61,6 +63,11 @@ async function main(): Promise<void> {
     case "figures": {
       const { figures } = await import("./figures/figures.ts");
       result = await figures(root, values.full);
+      break;
+    }
+    case "rpc": {
+      const { rpc } = await import("./rpc/rpc.ts");
+      result = await rpc({ root, full: values.full, rounds, peers: list(values.peers) });
       break;
     }
     case "report": {

@@ -11,16 +11,16 @@ const BODY = `
 
 /** Programs for a browser, each with three procedures through `call`. */
 export const programs = {
-  /** What a user writes. */
+  /** What a user writes who wants it small. */
   connect: `
-import { connect } from "virtwire";
+import { connect } from "virtwire/core";
 ${PROCEDURES}
 export async function main() {
   const conn = await connect("test+ws://host/default");${BODY}
 }`,
   /** Over a pipe of the user's own. */
   connectTransport: `
-import { connectTransport } from "virtwire";
+import { connectTransport } from "virtwire/core";
 ${PROCEDURES}
 export async function main(transport) {
   const conn = await connectTransport(transport, { name: "test:///default" });${BODY}
@@ -31,6 +31,13 @@ import { Peer } from "virtwire/rpc";
 ${PROCEDURES}
 export async function main(transport) {
   const conn = new Peer(transport);${BODY}
+}`,
+  /** With the API objects, and so with every procedure and type: what nobody should load by accident. */
+  whole: `
+import { connect } from "virtwire";
+${PROCEDURES}
+export async function main() {
+  const conn = await connect("test+ws://host/default");${BODY}
 }`,
 } as const;
 

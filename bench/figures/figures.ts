@@ -1,13 +1,14 @@
-/** What is no speed of a codec: time to generate, time to import, size in a browser. */
+/** What is no speed of a codec: time to generate, time to import, size in a browser, memory for a long reply. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { type BenchResult, machine, rounded } from "../harness/result.ts";
 import { median } from "../harness/statistics.ts";
 import { table, times } from "../harness/table.ts";
 import { bundle, programs } from "./bundle.ts";
-import { limits } from "./limits.ts";
+import { limits, others } from "./limits.ts";
 import { syntheticProgram } from "./synthetic.ts";
 
 /** What is imported in a process of its own. */
@@ -42,6 +43,17 @@ export async function figures(root: string, full: boolean): Promise<BenchResult>
     ratios[`import.${name}/node`] = rounded(median(took.map((ms, round) => (base[round] as number) / ms)));
   }
 
+  const heap = JSON.parse(
+    execFileSync(process.execPath, ["--expose-gc", fileURLToPath(new URL("heap.js", import.meta.url))], {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    }),
+  ) as { lazy: number; eager: number };
+  figures["heap.lazy.bytes"] = rounded(heap.lazy);
+  figures["heap.eager.bytes"] = rounded(heap.eager);
+  ratios["heap.eager/lazy"] = rounded(heap.eager / heap.lazy);
+
   for (const [name, source] of Object.entries(programs)) {
     try {
       const { minified, gzipped, inputs } = await bundle(root, source);
@@ -70,6 +82,10 @@ function print(figures: Record<string, number>, ratios: Record<string, number>, 
       beside === undefined ? "" : `${times(1 / beside)} × node -e 0`,
     ];
   });
+  for (const { key, label, unit } of others) {
+    const value = figures[key];
+    rows.push([label, value === undefined ? "–" : `${rounded(value / unit.size)} ${unit.name}`]);
+  }
   console.log(table(["figure", "is", "limit", "", ""], rows));
   console.log(`\nMilliseconds of imports are above those of node -e 0, which took ${figures["import.node.ms"]} ms.\n`);
   for (const [name, note] of Object.entries(notes)) console.log(`${name}: ${note}`);

@@ -1,9 +1,11 @@
 import type { Module } from "../model.ts";
 import { camelCase, Names, procedureNames, typeNames, writable } from "./names.ts";
 import { emitClient, emitProcedures, emitServer } from "./program.ts";
+import { emitRecords } from "./records.ts";
+import { emitRegistry } from "./registry.ts";
 import { doc, SourceFile } from "./source-file.ts";
 import { TypeTable } from "./type-table.ts";
-import { type EmitOptions, emitRegistry, emitTypes, folderOf } from "./types.ts";
+import { type EmitOptions, emitTypes, folderOf } from "./types.ts";
 
 /** Generated files: text by path, relative to the output folder, with `/` between folders. */
 export type GeneratedFiles = ReadonlyMap<string, string>;
@@ -33,7 +35,11 @@ export function emitModule(given: Module, options: EmitOptions): GeneratedFiles 
     files.set(`${at}/procedures.ts`, emitProcedures(context));
     files.set(`${at}/client.ts`, emitClient(context));
     files.set(`${at}/server.ts`, emitServer(context));
-    const parts = ["procedures", "client", "server"].map((part) => `export * from "./${part}.js";`);
+    const records = emitRecords(context);
+    if (records !== undefined) files.set(`${at}/records.ts`, records);
+    const parts = ["procedures", ...(records === undefined ? [] : ["records"]), "client", "server"].map(
+      (part) => `export * from "./${part}.js";`,
+    );
     if (alone) {
       exports.push(...parts);
     } else {

@@ -1,8 +1,8 @@
-import type { Module, Procedure, Program } from "../model.ts";
-import { descriptionName, programName } from "./names.ts";
-import { doc, list, SourceFile } from "./source-file.ts";
+import type { Module, Procedure, Program, Type } from "../model.ts";
+import { descriptionName, Names, programName } from "./names.ts";
+import { doc, list, SourceFile, WIDTH } from "./source-file.ts";
 import type { TypeTable } from "./type-table.ts";
-import { type EmitOptions, procedureTypes, TypeWriter } from "./types.ts";
+import { type EmitOptions, folderOf, procedureTypes, TypeWriter } from "./types.ts";
 
 /** One program of a module, and what its files need to know. */
 export interface ProgramContext {
@@ -22,84 +22,83 @@ export function emitProcedures({ program, names, module, table, options }: Progr
   file.add(
     `export const program: ${id} = { name: "${program.name}", number: 0x${program.number.toString(16)}, version: ${program.version} };`,
   );
+  const maker = (kind: string, values: boolean): string => {
+    if (!values) return "";
+    const of = file.value(`${kind}sOf`, options.runtime);
+    const name = local.free(kind);
+    file.add(`const ${name} = /* @__PURE__ */ ${of}(program);`);
+    return name;
+  };
+  const local = new Names(["program", "t", ...names.values()]);
+  const events = program.procedures.filter(({ msg }) => msg !== null);
+  const makeProcedure = maker("procedure", calls(program).length > 0);
+  const makeEvent = maker("event", events.length > 0);
+  const codec = (types: readonly Type[]): string[] => codecFunctions(types, writer, file, table, options);
   for (const procedure of program.procedures) {
     const { args, ret, msg } = procedureTypes(procedure);
     const { acl, aclfilter, since, sparseflag, fds, priority } = procedure.annotations;
     const stream = streamOf(procedure);
-    const common = ["program", `name: "${procedure.name}"`, `number: ${procedure.number}`];
-    const release = since === undefined ? [] : [`since: "${since}"`];
-    const filter = list("aclFilter: [", aclfilter.map(quote), "],", 2);
-    let type: string;
-    let parameters: string[];
-    let fields: string[];
+    const facts = [quote(procedure.name), String(procedure.number)];
+    const release = since === undefined ? [] : [quote(since)];
+    const name = names.get(procedure)!;
     if (procedure.msg !== null) {
-      type = `${file.type("EventProcedure", options.runtime)}<`;
-      parameters = [writer.payloadType(msg)];
-      fields = [...common, filter, ...release, writer.payloadCodec("msg", msg)];
-    } else {
-      const kind = stream === undefined ? "Procedure" : "StreamProcedure";
-      type = `${file.type(kind, options.runtime)}<`;
-      parameters = [writer.payloadType(args), writer.payloadType(ret)];
-      fields = [
-        ...common,
-        `priority: "${priority ?? "low"}"`,
-        list("acl: [", acl.map(quote), "],", 2),
-        filter,
-        ...release,
-        ...(stream === undefined ? [] : [`stream: "${stream}"`]),
-        ...(sparseflag === undefined ? [] : [`sparseFlag: "${sparseflag}"`]),
-        ...(fds === undefined ? [] : [`fds: "${fds}"`]),
-        writer.payloadCodec("args", args),
-        writer.payloadCodec("ret", ret),
-      ];
+      const type = `${file.type("EventProcedure", options.runtime)}<`;
+      file.add(
+        ...doc(about(procedure)),
+        list(`export const ${name}: ${type}`, [writer.payloadType(msg)], `> = /* @__PURE__ */ ${makeEvent}(`, 0, true),
+        ...rows([[...facts, strings(aclfilter)], codec(msg), release]),
+        ");",
+      );
+      continue;
     }
+    const more = [
+      ...(aclfilter.length === 0 ? [] : [`aclFilter: ${strings(aclfilter)}`]),
+      ...(stream === undefined ? [] : [`stream: "${stream}"`]),
+      ...(sparseflag === undefined ? [] : [`sparseFlag: ${quote(sparseflag)}`]),
+      ...(fds === undefined ? [] : [`fds: "${fds}"`]),
+    ];
+    const rest = more.length === 0 ? release : [release[0] ?? "undefined", `{ ${more.join(", ")} }`];
+    const type = file.type(stream === undefined ? "Procedure" : "StreamProcedure", options.runtime);
+    const payloads = [writer.payloadType(args), writer.payloadType(ret)];
     file.add(
       ...doc(about(procedure)),
-      list(`export const ${names.get(procedure)!}: ${type}`, parameters, "> = {", 0, true),
-      ...fields.map((field) => `  ${field.replace(/,?$/, ",")}`),
-      "};",
+      list(`export const ${name}: ${type}<`, payloads, `> = /* @__PURE__ */ ${makeProcedure}(`, 0, true),
+      ...rows([[...facts, quote(priority ?? "low"), strings(acl)], codec(args), codec(ret), rest]),
+      ");",
     );
   }
   return file.toString();
 }
 
-/** `client.ts`: a class with one method a procedure. */
+/** `client.ts`: an interface with one method a procedure, and the class that has them. */
 export function emitClient({ program, names, module, table, options }: ProgramContext): string {
-  const file = new SourceFile(module.file, [`${programName(program)}Client`, "Stream"]);
+  const client = `${programName(program)}Client`;
+  const file = new SourceFile(module.file, [client, "Stream"]);
   const writer = new TypeWriter(file, table, module, options, typesNamespace(file, options));
   const caller = file.type("Caller", options.runtime);
-  const procedures = file.namespace("procedures", "./procedures.js", false);
-  const methods = calls(program).flatMap((procedure) => {
+  const make = file.value("clientOf", options.runtime);
+  const description = file.value(descriptionName(program), "./server.js");
+  const streams = calls(program).some((procedure) => streamOf(procedure) !== undefined);
+  const methods = calls(program).map((procedure) => {
     const { args, ret } = procedureTypes(procedure);
     const [a, r] = [writer.payloadType(args), writer.payloadType(ret)];
-    const name = names.get(procedure)!;
     const parameters = [
       ...(a === "void" ? [] : [`args: ${a}`]),
       `options?: ${file.type("CallOptions", options.runtime)}`,
     ];
-    const streams = streamOf(procedure) !== undefined;
-    const result = streams ? `${file.type("StreamReply", options.runtime)}<${r}, Stream>` : r;
-    const method = streams ? "open" : "call";
-    return [
-      "",
-      ...doc(about(procedure), "  "),
-      `  ${list(`${name}(`, parameters, `): Promise<${result}> {`, 2)}`,
-      `    return this.#caller.${method}(${procedures}.${name}, ${a === "void" ? "undefined" : "args"}, options);`,
-      "  }",
-    ];
+    const result = streamOf(procedure) === undefined ? r : `${file.type("StreamReply", options.runtime)}<${r}, Stream>`;
+    const method = `  ${list(`${names.get(procedure)!}(`, parameters, `): Promise<${result}>;`, 2)}`;
+    return [...doc(about(procedure), "  "), method].join("\n");
   });
   file.add(
     ...doc([
       `The ${program.name} program as a client calls it: a method a procedure, arguments and results as in the .x file.`,
     ]),
-    `export class ${programName(program)}Client<Stream = unknown> {`,
-    `  readonly #caller: ${caller}<Stream>;`,
-    "",
-    `  constructor(caller: ${caller}<Stream>) {`,
-    "    this.#caller = caller;",
-    "  }",
+    `export interface ${client}<${streams ? "Stream" : "_Stream"} = unknown> {`,
     ...methods,
     "}",
+    list(`export const ${client}: new <Stream = unknown>(`, [`caller: ${caller}<Stream>`], `) => ${client}<Stream> =`),
+    `  /* @__PURE__ */ ${make}(${description});`,
   );
   return file.toString();
 }
@@ -109,7 +108,6 @@ export function emitServer({ program, names, module, table, options }: ProgramCo
   const file = new SourceFile(module.file, [`${programName(program)}Handlers`, "Context"]);
   const writer = new TypeWriter(file, table, module, options, typesNamespace(file, options));
   const handler = file.type("Handler", options.runtime);
-  const description = file.type("ProgramDescription", options.runtime);
   const p = file.namespace("p", "./procedures.js", false);
   const name = programName(program);
   file.add(
@@ -125,28 +123,72 @@ export function emitServer({ program, names, module, table, options }: ProgramCo
     }),
     "}",
   );
-  const entries = (procedures: readonly Procedure[]): string[] =>
-    procedures.map((procedure) => `    ${names.get(procedure)!}: ${p}.${names.get(procedure)!},`);
+  const describe = file.value("describeProgram", options.runtime);
   const events = program.procedures.filter(({ msg }) => msg !== null);
+  const entries = (procedures: readonly Procedure[]): string[] =>
+    procedures.length === 0
+      ? ["  () => ({}),"]
+      : [
+          "  () => ({",
+          ...procedures.map((procedure) => `    ${names.get(procedure)!}: ${p}.${names.get(procedure)!},`),
+          "  }),",
+        ];
   file.add(
-    ...doc([`The ${program.name} program for a dispatcher.`]),
-    `export const ${descriptionName(program)} = {`,
-    `  ...${p}.program,`,
-    "  procedures: {",
+    ...doc([`The ${program.name} program for a dispatcher: its procedures and its events.`]),
+    `export const ${descriptionName(program)} = /* @__PURE__ */ ${describe}(`,
+    `  ${p}.program,`,
     ...entries(calls(program)),
-    "  },",
-    ...(events.length === 0 ? ["  events: {},"] : ["  events: {", ...entries(events), "  },"]),
-    `} satisfies ${description};`,
+    ...entries(events),
+    ");",
   );
   return file.toString();
 }
 
+/** The two functions that write and read a payload: a type's own where there is one. */
+function codecFunctions(
+  types: readonly Type[],
+  writer: TypeWriter,
+  file: SourceFile,
+  table: TypeTable,
+  options: EmitOptions,
+): string[] {
+  const real = types.filter(({ kind }) => kind !== "void");
+  const [first] = real;
+  if (first === undefined) {
+    return [file.value("encodeVoid", options.runtime), file.value("decodeVoid", options.runtime)];
+  }
+  if (real.length === 1 && first.kind === "ref") {
+    const { name, module } = table.entry(first.name);
+    const functions = [`encode${name}`, `decode${name}`];
+    if (module === table.module) return functions.map((each) => `${typesNamespace(file, options, false)}.${each}`);
+    return functions.map((each) => file.value(each, `${options.up ?? ""}../${folderOf(module)}/types.js`));
+  }
+  const several = real.length > 1;
+  const at = (i: number): string | undefined => (several ? `"[${i}]"` : undefined);
+  const encode = real.flatMap((type, i) => writer.encode(type, several ? `v[${i}]` : "v", at(i))).join(" ");
+  const decode = real.map((type, i) => writer.decode(type, at(i))).join(", ");
+  return [`(w, v) => { ${encode} }`, `(r) => ${several ? `[${decode}]` : decode}`];
+}
+
+/** Arguments in groups, a line each; a group that is too long for one gets a line an argument. */
+function rows(groups: readonly (readonly string[])[]): string[] {
+  return groups.flatMap((items) => {
+    if (items.length === 0) return [];
+    const line = `  ${items.join(", ")},`;
+    return line.length <= WIDTH ? [line] : items.map((item) => `  ${item},`);
+  });
+}
+
+function strings(items: readonly string[]): string {
+  return `[${items.map(quote).join(", ")}]`;
+}
+
 /** Imports the module's types as `t`: hundreds of names one by one would be no list that anybody reads. */
-function typesNamespace(file: SourceFile, options: EmitOptions, type = true): string {
+export function typesNamespace(file: SourceFile, options: EmitOptions, type = true): string {
   return file.namespace("t", `${options.up || "./"}types.js`, type);
 }
 
-function calls(program: Program): readonly Procedure[] {
+export function calls(program: Program): readonly Procedure[] {
   return program.procedures.filter(({ msg }) => msg === null);
 }
 

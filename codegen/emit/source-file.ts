@@ -1,6 +1,7 @@
 import { Names } from "./names.ts";
 
-const WIDTH = 120;
+/** Columns of a line. */
+export const WIDTH = 120;
 
 interface Import {
   /** What it is called here: another name where its own is taken. */
@@ -26,6 +27,11 @@ export class SourceFile {
     const name = path.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?");
     this.#header = `// Generated from ${name} by \`virtwire codegen\`. Do not edit: change the .x file or the generator.`;
     this.#locals = new Names(own);
+  }
+
+  /** A name for something that the file declares besides: `name`, or what comes near where that is taken. */
+  own(name: string): string {
+    return this.#locals.free(name);
   }
 
   /** Imports `name` as a value, if the code comes to use it, and returns what it is called here. */

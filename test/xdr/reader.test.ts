@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type ReaderOptions, XdrError, XdrReader, xdrType } from "../../src/xdr/index.ts";
-import { counted, hex, hyper, joined, word } from "./plain.ts";
+import { counted, hex, hyper, joined, padded, word } from "./plain.ts";
 
 const reader = (bytes: Uint8Array | string, options?: ReaderOptions): XdrReader =>
   new XdrReader(typeof bytes === "string" ? hex(bytes) : bytes, options);
@@ -126,6 +126,24 @@ describe("opaque and string", () => {
     expect(refusal("ffffffff", (r) => r.array(16, 4, (e) => e.int32(), "a"))).toBe(
       "limit at byte 0, a: 4294967295 elements, limit 16",
     );
+  });
+
+  test("every short text, with a zero or another byte at each place and behind it", () => {
+    for (let length = 0; length <= 14; length++) {
+      for (const byte of [0x00, 0x01, 0x7f, 0x80, 0xff]) {
+        for (let at = 0; at < length + (-length & 3); at++) {
+          const bytes = padded(new Uint8Array(length).fill(0x61));
+          bytes[at] = byte;
+          const payload = joined(word(length), bytes, word(-1));
+          const text = Buffer.from(bytes.subarray(0, length)).toString("latin1").replace(/\0.*/s, "");
+          if (at < length && byte >= 0x80) {
+            expect(() => new XdrReader(payload).string(99, "s")).toThrow(`utf8 at byte 4, s: ${length} bytes that`);
+          } else expect(new XdrReader(payload).string(99)).toBe(text);
+          if (at < length ? byte !== 0x00 : byte === 0x00) continue;
+          expect(() => new XdrReader(payload, strict).string(99, "s")).toThrow(at < length ? /^nul/ : /^padding/);
+        }
+      }
+    }
   });
 
   test("data and padding must be there", () => {

@@ -217,6 +217,58 @@ describe("opaque and string", () => {
     expect(toHex(w.bytes)).toBe("0000000100000002");
   });
 
+  test("a long text is told apart by its widest character", () => {
+    for (const units of [39, 40, 41, 255, 256, 257, 1000]) {
+      for (const last of ["x", "\x7f", "\x80", "é", "\u0141", "\u4141", "😀"]) {
+        const text = "x".repeat(units - 1) + last;
+        expect(written((w) => w.string(text, 9999))).toBe(toHex(counted(text)));
+        const bytes = Buffer.byteLength(text);
+        expect(refusal((w) => w.string(text, bytes - 1, "s"))).toBe(
+          `limit at byte 0, s: ${bytes} bytes, limit ${bytes - 1}`,
+        );
+      }
+      expect(refusal((w) => w.string(`${"x".repeat(units - 1)}\0`, 9999, "s"))).toBe(
+        `nul at byte 0, s: zero character at ${units - 1}`,
+      );
+    }
+  });
+
+  test("a name is written like any string, whatever was written before it", () => {
+    const names = fc.constantFrom(
+      "",
+      "a",
+      "cpu.time",
+      "vcpu.0.delay",
+      "vcpu.1.delay",
+      "ü",
+      "x".repeat(64),
+      "x".repeat(65),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(names, fc.string({ unit: "binary-ascii", maxLength: 70 }))), (texts) => {
+        const w = new XdrWriter(8);
+        for (const text of texts.map((each) => each.replaceAll("\0", "0"))) {
+          const from = w.offset;
+          w.name(text, 100);
+          expect(toHex(w.bytes.subarray(from))).toBe(toHex(counted(text)));
+        }
+      }),
+    );
+  });
+
+  test("a known name is held against the limit of each place and payload", () => {
+    for (let again = 0; again < 3; again++) {
+      expect(written((w) => w.name("cpu.time", 8))).toBe(toHex(counted("cpu.time")));
+      expect(refusal((w) => w.name("cpu.time", 7, "field"))).toBe("limit at byte 0, field: 8 bytes, limit 7");
+      expect(refusal((w) => w.name("cpu\0time", 8, "field"))).toBe("nul at byte 0, field: zero character at 3");
+      expect(refusal((w) => w.name("cpu\ud800", 8, "field"))).toBe("utf8 at byte 0, field: a lone surrogate");
+      expect(() => new XdrWriter(4, 11).name("cpu.time", 8)).toThrow("12 bytes, limit 11 for a payload");
+      for (const other of [undefined, null, 8, ["cpu.time"]]) {
+        expect(refusal((w) => w.name(wrong(other), 9, "field"))).toMatch(/^type at byte 0, field: .* is not a string$/);
+      }
+    }
+  });
+
   test("chars are widened with their sign, as C on x86 does", () => {
     expect(written((w) => w.chars(hex("417f80ff"), 4))).toBe("00000004000000410000007fffffff80ffffffff");
     expect(written((w) => w.fixedChars(hex("80"), 1))).toBe("ffffff80");

@@ -1,5 +1,5 @@
 // Generated from dialect.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
-import type { Handler, ProgramDescription } from "../../../../../src/xdr/index.js";
+import { describeProgram, type Handler } from "../../../../../src/xdr/index.js";
 import * as p from "./procedures.js";
 import type * as t from "./types.js";
 
@@ -23,15 +23,15 @@ export interface PetHandlers<Context> {
   readonly close?: Handler<void, void, Context>;
 }
 
-/** The PET program for a dispatcher. */
-export const petDescription = {
-  ...p.program,
-  procedures: {
+/** The PET program for a dispatcher: its procedures and its events. */
+export const petDescription = /* @__PURE__ */ describeProgram(
+  p.program,
+  () => ({
     animalFeed: p.animalFeed,
     animalWatch: p.animalWatch,
     close: p.close,
-  },
-  events: {
+  }),
+  () => ({
     eventHungry: p.eventHungry,
-  },
-} satisfies ProgramDescription;
+  }),
+);

@@ -1,5 +1,5 @@
 // Generated from dialect.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
-import { inField, type OpenEnum, type XdrReader, type XdrWriter } from "../../../../../src/xdr/index.js";
+import { inField, type OpenEnum, plain, type XdrReader, type XdrWriter } from "../../../../../src/xdr/index.js";
 
 export const PET_STRING_MAX = 64;
 export const PET_PROGRAM = 536903833;
@@ -32,6 +32,10 @@ export interface PetError {
   code: number;
 }
 
+const PlainPetError = /* @__PURE__ */ plain(function (this: PetError, code: number) {
+  this.code = code;
+});
+
 export function encodePetError(w: XdrWriter, v: PetError, at?: string): void {
   try {
     w.int32(v.code, "code");
@@ -42,7 +46,7 @@ export function encodePetError(w: XdrWriter, v: PetError, at?: string): void {
 
 export function decodePetError(r: XdrReader, at?: string): PetError {
   try {
-    return { code: r.int32("code") };
+    return new PlainPetError(r.int32("code"));
   } catch (error) {
     throw inField(error, at);
   }

@@ -1,5 +1,5 @@
 // Generated from names.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
-import type { Handler, ProgramDescription } from "../../../../../src/xdr/index.js";
+import { describeProgram, type Handler } from "../../../../../src/xdr/index.js";
 import * as p from "./procedures.js";
 import type * as t from "./types.js";
 
@@ -25,10 +25,10 @@ export interface NamesHandlers<Context> {
   readonly w?: Handler<number, number, Context>;
 }
 
-/** The NAMES program for a dispatcher. */
-export const namesDescription = {
-  ...p.program,
-  procedures: {
+/** The NAMES program for a dispatcher: its procedures and its events. */
+export const namesDescription = /* @__PURE__ */ describeProgram(
+  p.program,
+  () => ({
     program2: p.program2,
     t: p.t,
     nothing: p.nothing,
@@ -38,6 +38,6 @@ export const namesDescription = {
     getInfo: p.getInfo,
     getInfo2: p.getInfo2,
     w: p.w,
-  },
-  events: {},
-} satisfies ProgramDescription;
+  }),
+  () => ({}),
+);

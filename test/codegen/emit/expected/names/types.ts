@@ -6,6 +6,7 @@ import {
   encodeInt,
   inField,
   type OpenEnum,
+  plain,
   type XdrReader,
   type XdrWriter,
 } from "../../../../../src/xdr/index.js";
@@ -81,6 +82,15 @@ export type ByOdd =
   | { discriminant: typeof Odd.__proto___; value: number } // x
   | { discriminant: typeof Odd.Odd };
 
+const PlainByOdd = /* @__PURE__ */ plain(function (
+  this: { discriminant: Odd; value: unknown },
+  discriminant: Odd,
+  value: unknown,
+) {
+  this.discriminant = discriminant;
+  this.value = value;
+});
+
 export function encodeByOdd(w: XdrWriter, v: ByOdd, at?: string): void {
   try {
     encodeOdd(w, v.discriminant, "discriminant");
@@ -103,7 +113,7 @@ export function decodeByOdd(r: XdrReader, at?: string): ByOdd {
     const tag = decodeOdd(r, "discriminant");
     switch (tag) {
       case Odd.__proto___:
-        return { discriminant: Odd.__proto___, value: r.int32("value") };
+        return new PlainByOdd(Odd.__proto___, r.int32("value")) as ByOdd;
       case Odd.Odd:
         return { discriminant: Odd.Odd };
       default:
@@ -119,6 +129,10 @@ export interface Promise_ {
   x: number;
 }
 
+const PlainPromise_ = /* @__PURE__ */ plain(function (this: Promise_, x: number) {
+  this.x = x;
+});
+
 export function encodePromise_(w: XdrWriter, v: Promise_, at?: string): void {
   try {
     w.int32(v.x, "x");
@@ -129,7 +143,7 @@ export function encodePromise_(w: XdrWriter, v: Promise_, at?: string): void {
 
 export function decodePromise_(r: XdrReader, at?: string): Promise_ {
   try {
-    return { x: r.int32("x") };
+    return new PlainPromise_(r.int32("x"));
   } catch (error) {
     throw inField(error, at);
   }
@@ -139,6 +153,10 @@ export function decodePromise_(r: XdrReader, at?: string): Promise_ {
 export interface Promise_2 {
   x: number;
 }
+
+const PlainPromise_2 = /* @__PURE__ */ plain(function (this: Promise_2, x: number) {
+  this.x = x;
+});
 
 export function encodePromise_2(w: XdrWriter, v: Promise_2, at?: string): void {
   try {
@@ -150,7 +168,7 @@ export function encodePromise_2(w: XdrWriter, v: Promise_2, at?: string): void {
 
 export function decodePromise_2(r: XdrReader, at?: string): Promise_2 {
   try {
-    return { x: r.int32("x") };
+    return new PlainPromise_2(r.int32("x"));
   } catch (error) {
     throw inField(error, at);
   }
@@ -174,6 +192,10 @@ export interface Client {
   x: number;
 }
 
+const PlainClient = /* @__PURE__ */ plain(function (this: Client, x: number) {
+  this.x = x;
+});
+
 export function encodeClient(w: XdrWriter, v: Client, at?: string): void {
   try {
     w.int32(v.x, "x");
@@ -184,7 +206,7 @@ export function encodeClient(w: XdrWriter, v: Client, at?: string): void {
 
 export function decodeClient(r: XdrReader, at?: string): Client {
   try {
-    return { x: r.int32("x") };
+    return new PlainClient(r.int32("x"));
   } catch (error) {
     throw inField(error, at);
   }
@@ -224,6 +246,19 @@ export interface Codecs {
   d: number[];
 }
 
+const PlainCodecs = /* @__PURE__ */ plain(function (
+  this: Codecs,
+  a: boolean[],
+  b: boolean[],
+  c: number[],
+  d: number[],
+) {
+  this.a = a;
+  this.b = b;
+  this.c = c;
+  this.d = d;
+});
+
 export function encodeCodecs(w: XdrWriter, v: Codecs, at?: string): void {
   try {
     w.array(v.a, 3, encodeBool_, "a");
@@ -237,12 +272,12 @@ export function encodeCodecs(w: XdrWriter, v: Codecs, at?: string): void {
 
 export function decodeCodecs(r: XdrReader, at?: string): Codecs {
   try {
-    return {
-      a: r.array(3, 4, decodeBool_, "a"),
-      b: r.array(3, 4, decodeBool, "b"),
-      c: r.array(3, 4, decodeInt_, "c"),
-      d: r.array(3, 4, decodeInt, "d"),
-    };
+    return new PlainCodecs(
+      r.array(3, 4, decodeBool_, "a"),
+      r.array(3, 4, decodeBool, "b"),
+      r.array(3, 4, decodeInt_, "c"),
+      r.array(3, 4, decodeInt, "d"),
+    );
   } catch (error) {
     throw inField(error, at);
   }

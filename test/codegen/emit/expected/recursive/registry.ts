@@ -1,10 +1,10 @@
 // Generated from recursive.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
-import { xdrType } from "../../../../../src/xdr/index.js";
+import { xdrTypes } from "../../../../../src/xdr/index.js";
 import * as t from "./types.js";
 
 /** Every type by its name in the .x file, with whole payloads in and out. */
-export const types = {
-  list: xdrType("list", t.encodeList, t.decodeList),
-  entry: xdrType("entry", t.encodeEntry, t.decodeEntry),
-  tree: xdrType("tree", t.encodeTree, t.decodeTree),
-} as const;
+export const types = /* @__PURE__ */ xdrTypes(() => ({
+  list: [t.encodeList, t.decodeList],
+  entry: [t.encodeEntry, t.decodeEntry],
+  tree: [t.encodeTree, t.decodeTree],
+}));

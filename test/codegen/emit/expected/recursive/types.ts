@@ -1,5 +1,5 @@
 // Generated from recursive.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
-import { inField, type XdrReader, type XdrWriter } from "../../../../../src/xdr/index.js";
+import { inField, plain, type XdrReader, type XdrWriter } from "../../../../../src/xdr/index.js";
 
 /** list */
 export type List = Entry | null;
@@ -18,6 +18,11 @@ export interface Entry {
   next: Entry | null;
 }
 
+const PlainEntry = /* @__PURE__ */ plain(function (this: Entry, item: string, next: Entry | null) {
+  this.item = item;
+  this.next = next;
+});
+
 export function encodeEntry(w: XdrWriter, v: Entry, at?: string): void {
   w.enter(at);
   try {
@@ -33,10 +38,7 @@ export function encodeEntry(w: XdrWriter, v: Entry, at?: string): void {
 export function decodeEntry(r: XdrReader, at?: string): Entry {
   r.enter(at);
   try {
-    return {
-      item: r.string(4294967295, "item"),
-      next: r.present("next") ? decodeEntry(r, "next") : null,
-    };
+    return new PlainEntry(r.string(4294967295, "item"), r.present("next") ? decodeEntry(r, "next") : null);
   } catch (error) {
     throw inField(error, at);
   } finally {
@@ -48,6 +50,15 @@ export function decodeEntry(r: XdrReader, at?: string): Entry {
 export type Tree =
   | { leaf: 1; value: number } // value
   | { leaf: 0; value: Tree[] }; // branches: at most 2
+
+const PlainTree = /* @__PURE__ */ plain(function (
+  this: { leaf: number; value: unknown },
+  leaf: number,
+  value: unknown,
+) {
+  this.leaf = leaf;
+  this.value = value;
+});
 
 export function encodeTree(w: XdrWriter, v: Tree, at?: string): void {
   w.enter(at);
@@ -76,9 +87,9 @@ export function decodeTree(r: XdrReader, at?: string): Tree {
     const tag = r.int32("leaf");
     switch (tag) {
       case 1:
-        return { leaf: 1, value: r.int32("value") };
+        return new PlainTree(1, r.int32("value")) as Tree;
       case 0:
-        return { leaf: 0, value: decodeEachTree(r, 2, "value") };
+        return new PlainTree(0, decodeEachTree(r, 2, "value")) as Tree;
       default:
         return r.noArm(tag, "leaf");
     }

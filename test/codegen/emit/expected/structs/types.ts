@@ -6,6 +6,7 @@ import {
   encodeInt,
   inField,
   type OpenEnum,
+  plain,
   type XdrReader,
   type XdrWriter,
 } from "../../../../../src/xdr/index.js";
@@ -69,6 +70,11 @@ export interface Point {
   y: number;
 }
 
+const PlainPoint = /* @__PURE__ */ plain(function (this: Point, x: number, y: number) {
+  this.x = x;
+  this.y = y;
+});
+
 export function encodePoint(w: XdrWriter, v: Point, at?: string): void {
   try {
     w.int32(v.x, "x");
@@ -80,10 +86,7 @@ export function encodePoint(w: XdrWriter, v: Point, at?: string): void {
 
 export function decodePoint(r: XdrReader, at?: string): Point {
   try {
-    return {
-      x: r.int32("x"),
-      y: r.uint32("y"),
-    };
+    return new PlainPoint(r.int32("x"), r.uint32("y"));
   } catch (error) {
     throw inField(error, at);
   }
@@ -116,6 +119,37 @@ export interface Scalars {
   paint: Colour;
 }
 
+const PlainScalars = /* @__PURE__ */ plain(function (
+  this: Scalars,
+  i_: number,
+  ui: number,
+  h: bigint,
+  uh: bigint,
+  f: number,
+  d: number,
+  flag: boolean,
+  q: Uint8Array,
+  c: number,
+  uc: number,
+  s: number,
+  us: number,
+  paint: Colour,
+) {
+  this.i = i_;
+  this.ui = ui;
+  this.h = h;
+  this.uh = uh;
+  this.f = f;
+  this.d = d;
+  this.flag = flag;
+  this.q = q;
+  this.c = c;
+  this.uc = uc;
+  this.s = s;
+  this.us = us;
+  this.paint = paint;
+});
+
 export function encodeScalars(w: XdrWriter, v: Scalars, at?: string): void {
   try {
     w.int32(v.i, "i");
@@ -138,21 +172,21 @@ export function encodeScalars(w: XdrWriter, v: Scalars, at?: string): void {
 
 export function decodeScalars(r: XdrReader, at?: string): Scalars {
   try {
-    return {
-      i: r.int32("i"),
-      ui: r.uint32("ui"),
-      h: r.int64("h"),
-      uh: r.uint64("uh"),
-      f: r.float("f"),
-      d: r.double("d"),
-      flag: r.bool("flag"),
-      q: r.fixedOpaque(16, "q"),
-      c: r.char("c"),
-      uc: r.uchar("uc"),
-      s: r.short("s"),
-      us: r.ushort("us"),
-      paint: decodeColour(r, "paint"),
-    };
+    return new PlainScalars(
+      r.int32("i"),
+      r.uint32("ui"),
+      r.int64("h"),
+      r.uint64("uh"),
+      r.float("f"),
+      r.double("d"),
+      r.bool("flag"),
+      r.fixedOpaque(16, "q"),
+      r.char("c"),
+      r.uchar("uc"),
+      r.short("s"),
+      r.ushort("us"),
+      decodeColour(r, "paint"),
+    );
   } catch (error) {
     throw inField(error, at);
   }
@@ -184,6 +218,39 @@ export interface Lengths {
   other: Point | null;
 }
 
+const PlainLengths = /* @__PURE__ */ plain(function (
+  this: Lengths,
+  name: string,
+  any: string,
+  key: Uint8Array,
+  blob: Uint8Array,
+  odd: Uint8Array,
+  label: Uint8Array,
+  text: Uint8Array,
+  pair: number[],
+  times: bigint[],
+  corners: Point[],
+  names: string[],
+  where: Point | null,
+  nick: string | null,
+  other: Point | null,
+) {
+  this.name = name;
+  this.any = any;
+  this.key = key;
+  this.blob = blob;
+  this.odd = odd;
+  this.label = label;
+  this.text = text;
+  this.pair = pair;
+  this.times = times;
+  this.corners = corners;
+  this.names = names;
+  this.where = where;
+  this.nick = nick;
+  this.other = other;
+});
+
 export function encodeLengths(w: XdrWriter, v: Lengths, at?: string): void {
   try {
     w.string(v.name, NAME_MAX, "name");
@@ -207,22 +274,22 @@ export function encodeLengths(w: XdrWriter, v: Lengths, at?: string): void {
 
 export function decodeLengths(r: XdrReader, at?: string): Lengths {
   try {
-    return {
-      name: r.string(NAME_MAX, "name"),
-      any: r.string(4294967295, "any"),
-      key: r.fixedOpaque(KEY_LENGTH, "key"),
-      blob: r.opaque(8, "blob"),
-      odd: r.fixedOpaque(3, "odd"),
-      label: r.fixedChars(4, "label"),
-      text: r.chars(6, "text"),
-      pair: r.fixedArray(2, decodeInt, "pair"),
-      times: r.array(3, 8, decodeHyper, "times"),
-      corners: decodeEachPoint(r, 4294967295, "corners"),
-      names: r.array(2, 4, decodeNameT, "names"),
-      where: r.present("where") ? decodePoint(r, "where") : null,
-      nick: r.present("nick") ? r.string(NAME_MAX, "nick") : null,
-      other: r.present("other") ? decodePoint(r, "other") : null,
-    };
+    return new PlainLengths(
+      r.string(NAME_MAX, "name"),
+      r.string(4294967295, "any"),
+      r.fixedOpaque(KEY_LENGTH, "key"),
+      r.opaque(8, "blob"),
+      r.fixedOpaque(3, "odd"),
+      r.fixedChars(4, "label"),
+      r.chars(6, "text"),
+      r.fixedArray(2, decodeInt, "pair"),
+      r.array(3, 8, decodeHyper, "times"),
+      decodeEachPoint(r, 4294967295, "corners"),
+      r.array(2, 4, decodeNameT, "names"),
+      r.present("where") ? decodePoint(r, "where") : null,
+      r.present("nick") ? r.string(NAME_MAX, "nick") : null,
+      r.present("other") ? decodePoint(r, "other") : null,
+    );
   } catch (error) {
     throw inField(error, at);
   }
@@ -234,6 +301,10 @@ export interface EmptyList {
   points: (Point | null)[];
 }
 
+const PlainEmptyList = /* @__PURE__ */ plain(function (this: EmptyList, points: (Point | null)[]) {
+  this.points = points;
+});
+
 export function encodeEmptyList(w: XdrWriter, v: EmptyList, at?: string): void {
   try {
     w.array(v.points, 4, encodeMaybePoint, "points");
@@ -244,7 +315,7 @@ export function encodeEmptyList(w: XdrWriter, v: EmptyList, at?: string): void {
 
 export function decodeEmptyList(r: XdrReader, at?: string): EmptyList {
   try {
-    return { points: r.array(4, 4, decodeMaybePoint, "points") };
+    return new PlainEmptyList(r.array(4, 4, decodeMaybePoint, "points"));
   } catch (error) {
     throw inField(error, at);
   }

@@ -4,6 +4,7 @@ import {
   encodeInt,
   inField,
   type OpenEnum,
+  plain,
   type XdrReader,
   type XdrWriter,
 } from "../../../../../src/xdr/index.js";
@@ -32,6 +33,15 @@ export type ByInt =
   | { type: typeof LAST; value: string } // text
   | { type: -4 };
 
+const PlainByInt = /* @__PURE__ */ plain(function (
+  this: { type: number; value: unknown },
+  type: number,
+  value: unknown,
+) {
+  this.type = type;
+  this.value = value;
+});
+
 export function encodeByInt(w: XdrWriter, v: ByInt, at?: string): void {
   try {
     w.int32(v.type, "type");
@@ -57,9 +67,9 @@ export function decodeByInt(r: XdrReader, at?: string): ByInt {
     const tag = r.int32("type");
     switch (tag) {
       case 1:
-        return { type: 1, value: r.int32("value") };
+        return new PlainByInt(1, r.int32("value")) as ByInt;
       case LAST:
-        return { type: LAST, value: r.string(10, "value") };
+        return new PlainByInt(LAST, r.string(10, "value")) as ByInt;
       case -4:
         return { type: -4 };
       default:
@@ -75,6 +85,15 @@ export type ByEnum =
   | { discriminant: typeof Status.STATUS_OK; value: Uint8Array } // data
   | { discriminant: typeof Status.STATUS_BUSY; value: bigint } // retry_after: unsigned hyper
   | { discriminant: typeof Status.STATUS_LATER; value: bigint }; // retry_after: unsigned hyper
+
+const PlainByEnum = /* @__PURE__ */ plain(function (
+  this: { discriminant: Status; value: unknown },
+  discriminant: Status,
+  value: unknown,
+) {
+  this.discriminant = discriminant;
+  this.value = value;
+});
 
 export function encodeByEnum(w: XdrWriter, v: ByEnum, at?: string): void {
   try {
@@ -100,11 +119,11 @@ export function decodeByEnum(r: XdrReader, at?: string): ByEnum {
     const tag = decodeStatus(r, "discriminant");
     switch (tag) {
       case Status.STATUS_OK:
-        return { discriminant: Status.STATUS_OK, value: r.opaque(4294967295, "value") };
+        return new PlainByEnum(Status.STATUS_OK, r.opaque(4294967295, "value")) as ByEnum;
       case Status.STATUS_BUSY:
-        return { discriminant: Status.STATUS_BUSY, value: r.uint64("value") };
+        return new PlainByEnum(Status.STATUS_BUSY, r.uint64("value")) as ByEnum;
       case Status.STATUS_LATER:
-        return { discriminant: Status.STATUS_LATER, value: r.uint64("value") };
+        return new PlainByEnum(Status.STATUS_LATER, r.uint64("value")) as ByEnum;
       default:
         return r.noArm(tag, "discriminant");
     }
@@ -117,6 +136,15 @@ export function decodeByEnum(r: XdrReader, at?: string): ByEnum {
 export type ByBool =
   | { present: true; value: ByInt } // inner
   | { present: false };
+
+const PlainByBool = /* @__PURE__ */ plain(function (
+  this: { present: boolean; value: unknown },
+  present: boolean,
+  value: unknown,
+) {
+  this.present = present;
+  this.value = value;
+});
 
 export function encodeByBool(w: XdrWriter, v: ByBool, at?: string): void {
   try {
@@ -140,7 +168,7 @@ export function decodeByBool(r: XdrReader, at?: string): ByBool {
     const tag = r.bool("present");
     switch (tag) {
       case true:
-        return { present: true, value: decodeByInt(r, "value") };
+        return new PlainByBool(true, decodeByInt(r, "value")) as ByBool;
       case false:
         return { present: false };
     }
@@ -153,6 +181,15 @@ export function decodeByBool(r: XdrReader, at?: string): ByBool {
 export type WithDefault =
   | { kind: 0 }
   | { kind: number; value: number[] }; // other: at most 3
+
+const PlainWithDefault = /* @__PURE__ */ plain(function (
+  this: { kind: number; value: unknown },
+  kind: number,
+  value: unknown,
+) {
+  this.kind = kind;
+  this.value = value;
+});
 
 export function encodeWithDefault(w: XdrWriter, v: WithDefault, at?: string): void {
   try {
@@ -175,7 +212,7 @@ export function decodeWithDefault(r: XdrReader, at?: string): WithDefault {
       case 0:
         return { kind: 0 };
       default:
-        return { kind: tag, value: r.array(3, 4, decodeInt, "value") };
+        return new PlainWithDefault(tag, r.array(3, 4, decodeInt, "value")) as WithDefault;
     }
   } catch (error) {
     throw inField(error, at);
@@ -186,6 +223,15 @@ export function decodeWithDefault(r: XdrReader, at?: string): WithDefault {
 export type VoidDefault =
   | { kind: 7; value: number } // seven: double
   | { kind: number };
+
+const PlainVoidDefault = /* @__PURE__ */ plain(function (
+  this: { kind: number; value: unknown },
+  kind: number,
+  value: unknown,
+) {
+  this.kind = kind;
+  this.value = value;
+});
 
 export function encodeVoidDefault(w: XdrWriter, v: VoidDefault, at?: string): void {
   try {
@@ -205,7 +251,7 @@ export function decodeVoidDefault(r: XdrReader, at?: string): VoidDefault {
     const tag = r.int32("kind");
     switch (tag) {
       case 7:
-        return { kind: 7, value: r.double("value") };
+        return new PlainVoidDefault(7, r.double("value")) as VoidDefault;
       default:
         return { kind: tag };
     }

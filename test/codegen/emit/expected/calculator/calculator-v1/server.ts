@@ -1,5 +1,5 @@
 // Generated from calculator.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
-import type { Handler, ProgramDescription } from "../../../../../../src/xdr/index.js";
+import { describeProgram, type Handler } from "../../../../../../src/xdr/index.js";
 import type * as t from "../types.js";
 import * as p from "./procedures.js";
 
@@ -11,12 +11,12 @@ export interface CalculatorHandlers<Context> {
   readonly add?: Handler<t.Pair, number, Context>;
 }
 
-/** The CALCULATOR program for a dispatcher. */
-export const calculatorDescription = {
-  ...p.program,
-  procedures: {
+/** The CALCULATOR program for a dispatcher: its procedures and its events. */
+export const calculatorDescription = /* @__PURE__ */ describeProgram(
+  p.program,
+  () => ({
     null_: p.null_,
     add: p.add,
-  },
-  events: {},
-} satisfies ProgramDescription;
+  }),
+  () => ({}),
+);

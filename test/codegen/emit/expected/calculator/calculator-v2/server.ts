@@ -1,5 +1,5 @@
 // Generated from calculator.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
-import type { Handler, ProgramDescription } from "../../../../../../src/xdr/index.js";
+import { describeProgram, type Handler } from "../../../../../../src/xdr/index.js";
 import * as p from "./procedures.js";
 
 /** Handlers of the CALCULATOR program; what is left out is answered as not supported. */
@@ -14,14 +14,14 @@ export interface CalculatorHandlers<Context> {
   readonly delete_?: Handler<string, void, Context>;
 }
 
-/** The CALCULATOR program for a dispatcher. */
-export const calculatorDescription = {
-  ...p.program,
-  procedures: {
+/** The CALCULATOR program for a dispatcher: its procedures and its events. */
+export const calculatorDescription = /* @__PURE__ */ describeProgram(
+  p.program,
+  () => ({
     null_: p.null_,
     add: p.add,
     spell: p.spell,
     delete_: p.delete_,
-  },
-  events: {},
-} satisfies ProgramDescription;
+  }),
+  () => ({}),
+);

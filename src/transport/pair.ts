@@ -20,7 +20,13 @@ export function pair(): [Transport, Transport] {
 }
 
 class PairEnd implements Transport {
-  readonly peer: PeerIdentity = { transport: "pair", address: "pair:", secure: true };
+  readonly peer: PeerIdentity = {
+    transport: "pair",
+    address: "pair:",
+    secure: true,
+    local: true,
+    security: { encrypted: false, ssf: 0 },
+  };
   #other!: PairEnd;
   #sink: TransportSink | undefined;
   #state: "open" | "closing" | "closed" = "open";

@@ -1,115 +1,94 @@
 import type { Socket } from "node:net";
 import { TransportError } from "./errors.ts";
-import type { DialOptions, PeerIdentity, Transport, TransportSink } from "./transport.ts";
+import type { SocketReader } from "./socket-reader.ts";
+import { StreamTransport } from "./stream.ts";
+import type { DialOptions, PeerIdentity } from "./transport.ts";
 
-/** A connected socket of `node:net` as a transport: what unix and tcp share. */
-export class SocketTransport implements Transport {
-  readonly peer: PeerIdentity;
-  readonly #socket: Socket;
-  #sink: TransportSink | undefined;
-  #failure: Error | undefined;
-  #closed = false;
-
-  constructor(socket: Socket, peer: PeerIdentity) {
-    this.#socket = socket;
-    this.peer = peer;
+/** A connected socket of `node:net` or `node:tls` as a transport. */
+export class SocketTransport extends StreamTransport {
+  /** @param reader what the socket was given as `onread`, if it was */
+  constructor(socket: Socket, peer: PeerIdentity, reader?: SocketReader) {
+    let failure: Error | undefined;
+    super(socket, socket, peer, {
+      why: () => failure,
+      close: (reason) => closed(socket, reason),
+      reader,
+    });
     // libvirt sets TCP_NODELAY too: small calls must not wait for the acknowledgement of the last one.
     socket.setNoDelay(true);
     socket.on("error", (cause) => {
-      this.#failure ??= new TransportError("io", `the connection broke: ${cause.message}`, { cause });
+      failure ??= new TransportError("io", `the connection broke: ${cause.message}`, { cause });
     });
-    socket.on("end", () => this.#end());
-    socket.on("close", () => this.#end());
-  }
-
-  start(sink: TransportSink): void {
-    this.#sink = sink;
-    if (this.#socket.destroyed) {
-      queueMicrotask(() => this.#end());
-      return;
-    }
-    // Not the Buffer itself: its `slice` is a view, where everyone above expects a copy.
-    this.#socket.on("data", ({ buffer, byteOffset, byteLength }: Uint8Array) => {
-      this.#sink?.bytes(new Uint8Array(buffer, byteOffset, byteLength));
-    });
-    this.#socket.resume();
-  }
-
-  pause(): void {
-    this.#socket.pause();
-  }
-
-  resume(): void {
-    this.#socket.resume();
-  }
-
-  write(parts: readonly Uint8Array[]): boolean {
-    const socket = this.#socket;
-    if (this.#closed || !socket.writable) return true;
-    if (parts.length === 1) return socket.write(parts[0] as Uint8Array);
-    socket.cork();
-    for (const part of parts) socket.write(part);
-    socket.uncork();
-    return !socket.writableNeedDrain;
-  }
-
-  drained(): Promise<void> {
-    const socket = this.#socket;
-    if (socket.destroyed || !socket.writableNeedDrain) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        socket.off("drain", done);
-        socket.off("close", done);
-        resolve();
-      };
-      socket.on("drain", done);
-      socket.on("close", done);
-    });
-  }
-
-  close(reason?: Error): Promise<void> {
-    this.#sink = undefined;
-    this.#closed = true;
-    const socket = this.#socket;
-    if (socket.closed) return Promise.resolve();
-    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-    if (reason === undefined) socket.destroySoon();
-    else socket.destroy();
-    return closed;
-  }
-
-  #end(): void {
-    const sink = this.#sink;
-    this.#sink = undefined;
-    sink?.end(this.#failure);
   }
 }
 
-/** Waits until a dialling socket is connected. Rejects with a TransportError `connect`, or with the signal's reason. */
-export function connected(socket: Socket, address: string, { signal }: DialOptions): Promise<void> {
+function closed(socket: Socket, reason: Error | undefined): Promise<void> {
+  if (socket.closed) return Promise.resolve();
+  const done = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  if (reason === undefined) socket.destroySoon();
+  else socket.destroy();
+  return done;
+}
+
+/** What the system's words mean for somebody who dials. */
+const meanings: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOENT: "there is no such socket",
+  ENOTSOCK: "that is no socket",
+  EACCES: "this user may not",
+  EPERM: "this user may not",
+  ENOTFOUND: "there is no host of that name",
+  EAI_AGAIN: "the host's name cannot be looked up now",
+  EHOSTUNREACH: "no way leads to that host",
+  ENETUNREACH: "no way leads to that network",
+  ETIMEDOUT: "there was no answer",
+};
+
+/** The TransportError `connect` for a socket that did not come about; the system's error is its cause. */
+export function connectFailure(address: string, cause: Error): TransportError {
+  // Where a name has several addresses, Node collects an error for each and says nothing itself.
+  const causes: readonly Error[] = cause instanceof AggregateError ? cause.errors : [cause];
+  const words = new Set(causes.map((error) => meanings[(error as NodeJS.ErrnoException).code ?? ""]));
+  const [meaning] = words;
+  const why = causes.map(({ message }) => message).join("; ");
+  const detail = words.size === 1 && meaning !== undefined ? `${meaning} (${why})` : why;
+  return new TransportError("connect", `cannot connect to ${address}: ${detail}`, { cause });
+}
+
+/**
+ * Waits until a dialling socket is connected, or has emitted `event`. When it rejects, nothing is left of the socket.
+ * @param failed makes the error of what the socket reported; default a TransportError `connect`
+ */
+export function connected(
+  socket: Socket,
+  address: string,
+  { signal }: DialOptions,
+  event = "connect",
+  failed: (cause: Error) => Error = (cause) => connectFailure(address, cause),
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: unknown) => {
       signal?.removeEventListener("abort", onAbort);
-      socket.off("connect", onConnect);
+      socket.off(event, onConnect);
       socket.off("error", onError);
+      socket.off("close", onClose);
       if (error === undefined) {
         resolve();
         return;
       }
       socket.on("error", () => {}); // what still comes is about a socket that nobody has
+      // It has gone when the caller hears of it.
+      if (socket.closed) reject(error);
+      else socket.once("close", () => reject(error));
       socket.destroy();
-      reject(error);
     };
     const onConnect = () => settle();
-    const onError = (cause: Error) => {
-      // Where a name has several addresses, Node collects an error for each and says nothing itself.
-      const causes: readonly Error[] = cause instanceof AggregateError ? cause.errors : [cause];
-      const why = causes.map(({ message }) => message).join("; ");
-      settle(new TransportError("connect", `cannot connect to ${address}: ${why}`, { cause }));
-    };
+    const onError = (cause: Error) => settle(failed(cause));
+    const onClose = () => settle(failed(new Error("the other side closed the connection")));
     const onAbort = () => settle(signal?.reason ?? new Error("aborted"));
-    socket.on("connect", onConnect);
+    socket.on(event, onConnect);
     socket.on("error", onError);
+    socket.on("close", onClose);
     if (signal?.aborted) onAbort();
     else signal?.addEventListener("abort", onAbort);
   });

@@ -1,11 +1,45 @@
+/** The kind of pipe. */
+export type TransportKind = "unix" | "tcp" | "tls" | "ssh" | "libssh" | "libssh2" | "ext" | "ws" | "wss" | "pair";
+
 /** Who is at the other end, as far as the pipe knows. */
 export interface PeerIdentity {
-  /** The kind of pipe. */
-  readonly transport: "unix" | "tcp" | "pair";
-  /** `unix:/run/x-sock`, `tcp://127.0.0.1:16509`, `pair:`. For an accepted connection, where it comes from. */
+  readonly transport: TransportKind;
+  /**
+   * `unix:/run/x-sock`, `tcp://127.0.0.1:16509`, `tls://host:16514`, `ssh://user@host`, `ext:/usr/bin/program`,
+   * `wss://host/path`, `pair:`. For an accepted connection, where it comes from.
+   */
   readonly address: string;
-  /** Whether nobody on the way can read along. */
+  /**
+   * Whether nobody on the way can read along, as libvirt counts: unix, tls and ssh do, tcp and ext do not. It decides
+   * which SASL mechanisms may be used.
+   */
   readonly secure: boolean;
+  /** Whether the pipe itself leads to this machine. What a program (ssh, ext) makes of it is its own affair. */
+  readonly local: boolean;
+  readonly security: {
+    /** Whether the pipe itself encrypts. */
+    readonly encrypted: boolean;
+    /** Bits of the cipher's key where they are known (TLS), else 0: SASL's external security strength. */
+    readonly ssf: number;
+  };
+  /** What TLS agreed on, and the other side's certificate. */
+  readonly tls?: TlsIdentity;
+  /** The program behind the pipe and its arguments (ssh, ext), or the command at the far end (libssh). */
+  readonly command?: readonly string[];
+}
+
+export interface TlsIdentity {
+  /** `TLSv1.3` */
+  readonly protocol: string;
+  /** IANA's name: `TLS_AES_256_GCM_SHA384`. */
+  readonly cipher: string;
+  /** `CN=host, O=example`; undefined where the other side showed no certificate. */
+  readonly subject: string | undefined;
+  readonly issuer: string | undefined;
+  /** SHA-256 of the certificate, hexadecimal with colons. */
+  readonly fingerprint256: string | undefined;
+  /** Whether the certificate was found good; false only where nobody asked for that. */
+  readonly verified: boolean;
 }
 
 /** Takes what a transport reads. Never called before `start` has returned, nor after `close`. */

@@ -1,16 +1,34 @@
 import { connect, type Socket } from "node:net";
+import { TransportError } from "./errors.ts";
 import { connected, SocketTransport } from "./socket.ts";
-import type { DialOptions, Transport } from "./transport.ts";
+import { SocketReader } from "./socket-reader.ts";
+import type { DialOptions, PeerIdentity, Transport } from "./transport.ts";
 
-/** Connects to a unix socket. @throws {TransportError} `connect` */
+/** Bytes of `sun_path`. */
+const PATH_BYTES = 108;
+
+/**
+ * Connects to a unix socket.
+ * @param path one that starts with `@` is in Linux' abstract namespace, where libvirt's names are as long as they can be
+ * @throws {TransportError} `connect`
+ */
 export async function dialUnix(path: string, options: DialOptions = {}): Promise<Transport> {
-  const address = `unix:${path}`;
-  const socket = connect({ path });
-  await connected(socket, address, options);
-  return new SocketTransport(socket, { transport: "unix", address, secure: true });
+  const peer = identity(path);
+  const room = PATH_BYTES - Buffer.byteLength(path);
+  if (room < 1) throw new TransportError("connect", `cannot connect to ${peer.address}: the path is too long`);
+  const reader = new SocketReader();
+  const name = path.startsWith("@") ? `\0${path.slice(1)}${"\0".repeat(room)}` : path;
+  const socket = connect({ path: name, onread: reader }).pause();
+  await connected(socket, peer.address, options);
+  return new SocketTransport(socket, peer, reader);
 }
 
 /** Makes a transport of a socket that a unix listener accepted. */
 export function acceptedUnix(socket: Socket, path: string): Transport {
-  return new SocketTransport(socket, { transport: "unix", address: `unix:${path}`, secure: true });
+  return new SocketTransport(socket, identity(path));
+}
+
+function identity(path: string): PeerIdentity {
+  const security = { encrypted: false, ssf: 0 };
+  return { transport: "unix", address: `unix:${path}`, secure: true, local: true, security };
 }

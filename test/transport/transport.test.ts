@@ -1,9 +1,11 @@
 import dns from "node:dns";
+import { rm, writeFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { pair, sockets, type Transport, TransportError } from "../../src/transport/index.ts";
+import { leavesNothing } from "./leak.ts";
 
 type LookupCallback = (error: null, addresses: { address: string; family: number }[]) => void;
 
@@ -243,7 +245,7 @@ describe("dialling", () => {
       await expect(dialTcp("many.example", 1)).rejects.toMatchObject({
         code: "connect",
         message:
-          "cannot connect to tcp://many.example:1: connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1",
+          "cannot connect to tcp://many.example:1: nothing listens there (connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1)",
       });
     } finally {
       lookup.mockRestore();
@@ -260,6 +262,42 @@ describe("dialling", () => {
     const dialling = dialTcp("127.0.0.1", port, { signal: end.signal });
     end.abort(reason);
     await expect(dialling).rejects.toBe(reason);
+  });
+
+  test("dial/meaning: what the system's words mean is said with the path", async () => {
+    const { dialUnix } = await sockets();
+    const path = freePath();
+    await expect(dialUnix(path)).rejects.toMatchObject({
+      message: `cannot connect to unix:${path}: there is no such socket (connect ENOENT ${path})`,
+    });
+    await writeFile(path, "");
+    await expect(dialUnix(path)).rejects.toMatchObject({
+      message: expect.stringMatching(/nothing listens there|no socket/),
+    });
+    await rm(path);
+    await expect(dialUnix(`/${"x".repeat(200)}`)).rejects.toMatchObject({
+      code: "connect",
+      message: expect.stringContaining("too long"),
+    });
+  });
+
+  test.runIf(process.platform === "linux")("dial/abstract: a name behind @, padded as libvirt's", async () => {
+    const { dialUnix } = await sockets();
+    const name = `virtwire-${process.pid}`;
+    const [, accepted] = await listening({ path: `\0${name}`.padEnd(108, "\0") });
+    const transport = await dialUnix(`@${name}`);
+    expect(transport.peer.address).toBe(`unix:@${name}`);
+    (await accepted).destroy();
+    await transport.close();
+  });
+
+  test("dial/leaves-nothing: refused, given up", async () => {
+    const { dialTcp, dialUnix } = await sockets();
+    await leavesNothing(async () => {
+      await expect(dialTcp("127.0.0.1", 1)).rejects.toThrow();
+      await expect(dialUnix(freePath())).rejects.toThrow();
+      await expect(dialTcp("127.0.0.1", 1, { signal: AbortSignal.abort(new Error("no")) })).rejects.toThrow("no");
+    });
   });
 
   test("dial/ipv6-address", async () => {

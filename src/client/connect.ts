@@ -1,44 +1,80 @@
-import { VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
-import { AuthType, authList, connectGetUri, connectOpen, connectSupportsFeature } from "../generated/remote/index.ts";
-import { AbortError, Peer, startTimer, TimeoutError, TransportError, VirtError, virtError } from "../rpc/index.ts";
-import { sockets, type Transport } from "../transport/index.ts";
-import { CoreConnection, MAX_CALLS, type OpenedConnection } from "./connection.ts";
-import { type ConnectUri, parseUri } from "./uri.ts";
+import { type AuthOptions, authenticate, securityLayer } from "../auth/index.ts";
+import { connectGetUri, connectOpen, connectSupportsFeature } from "../generated/remote/index.ts";
+import {
+  AbortError,
+  type ConnectDiagnostics,
+  channels,
+  type KeepAliveOptions,
+  Peer,
+  startTimer,
+  TimeoutError,
+  VirtError,
+} from "../rpc/index.ts";
+import type { Transport } from "../transport/index.ts";
+import { CoreConnection, type OpenedConnection } from "./connection.ts";
+import type { DialOptions } from "./dial.ts";
+import { Explainer } from "./explain.ts";
+import type { ReconnectOptions } from "./reconnect.ts";
 
-export interface ConnectOptions {
-  /** Gives up: rejects with an AbortError and leaves nothing behind. */
+/** What a connection does once it is there, and how it logs in. */
+export interface ConnectionOptions {
+  /** Gives up: rejects with an AbortError and leaves nothing behind. Only while the connection is being opened. */
   readonly signal?: AbortSignal;
   /**
-   * Milliseconds until the connection must be open, Infinity for no limit. Default 30000. A daemon with too many
-   * clients accepts connections and stays silent.
+   * Milliseconds until the connection must be open, logging in included, Infinity for no limit. Default 30000. A
+   * daemon with too many clients accepts connections and stays silent.
    */
   readonly timeout?: number;
   /** Opens the connection for reading only, VIR_CONNECT_RO. Default false. */
   readonly readOnly?: boolean;
+  /** Who logs in, and how. */
+  readonly auth?: Omit<AuthOptions, "signal" | "layer">;
+  /**
+   * Calls in flight at once; the rest wait in order. Default 4: libvirtd stops reading a client that has five open
+   * (`max_client_requests`), pings included. More only for a daemon that is set up for more.
+   */
+  readonly maxCalls?: number;
+  /** Milliseconds that a call may take where it does not say so itself. Default: any time, as migrations need it. */
+  readonly callTimeout?: number;
+  /**
+   * When to ping a silent daemon, and when to take it for dead; false for never, its own pings are answered all the
+   * same. Default `{ interval: 5, count: 6 }`, in seconds, as virsh: the connection ends 35 seconds after the daemon
+   * fell silent.
+   */
+  readonly keepAlive?: KeepAliveOptions | false;
 }
 
-export interface ConnectTransportOptions extends ConnectOptions {
+export interface ConnectOptions extends ConnectionOptions, Omit<DialOptions, "readOnly"> {
+  /** Opens the connection again when it is lost. Default false. */
+  readonly reconnect?: boolean | ReconnectOptions;
+}
+
+export interface ConnectTransportOptions extends ConnectionOptions {
   /** What CONNECT_OPEN is told: the URI of the driver. Default "": the daemon chooses. */
   readonly name?: string;
+  /** Opens the connection again when it is lost, over what `dial` connects. Default: it does not. */
+  readonly reconnect?: ReconnectOptions & { readonly dial: (signal: AbortSignal) => Promise<Transport> };
 }
 
+/** One less than what libvirtd allows leaves room for keepalive. */
+const MAX_CALLS = 4;
+/** virsh's `-k` and `-K`. */
+const KEEP_ALIVE: KeepAliveOptions = { interval: 5, count: 6 };
 /** VIR_DRV_FEATURE_PROGRAM_KEEPALIVE: that it was asked for tells the daemon that pings will be answered. */
 const FEATURE_KEEPALIVE = 10;
 /** VIR_DRV_FEATURE_REMOTE_EVENT_CALLBACK */
 const FEATURE_EVENT_CALLBACK = 14;
 /** VIR_DRV_FEATURE_REMOTE_CLOSE_CALLBACK */
 const FEATURE_CLOSE_CALLBACK = 15;
-/** LIBVIRTD_TCP_PORT */
-const TCP_PORT = 16_509;
 
 /**
  * Opens a connection to a daemon.
  *
- * @param uri libvirt's, with the transports unix and tcp: `qemu:///system`, `qemu+tcp://host/system`,
- *   `qemu+unix:///system?socket=/run/x-sock`. Empty: the daemon on this machine chooses its driver.
+ * @param uri libvirt's: `qemu:///system`, `qemu+tls://host/system`, `qemu+ssh://user@host/system`,
+ *   `qemu+unix:///system?socket=/run/x-sock`, or an alias of libvirt.conf. Empty: LIBVIRT_DEFAULT_URI, libvirt.conf's
+ *   `uri_default`, or else the daemon on this machine chooses its driver.
  *
- * Rejects with: TransportError `connect` or `unsupported`; VirtError where the daemon refuses or the URI is wrong;
- * TimeoutError; AbortError.
+ * Rejects with: TransportError; VirtError where the daemon refuses or the URI is wrong; TimeoutError; AbortError.
  */
 export async function connect(uri = "", options: ConnectOptions = {}): Promise<CoreConnection> {
   return new CoreConnection(await open(uri, options));
@@ -52,43 +88,109 @@ export async function connectTransport(
   return new CoreConnection(await openTransport(transport, options));
 }
 
+/** Where a connection goes. */
+interface Target {
+  readonly transport: Transport;
+  /** As `Connection.uri`, empty where the daemon chooses. */
+  readonly uri: string;
+  readonly name: string;
+  readonly auth: AuthOptions;
+}
+
 /** `connect` up to the object that stands for the connection. */
 export function open(uri: string, options: ConnectOptions): Promise<OpenedConnection> {
-  return withDeadline(options, async (signal) => {
-    const parsed = parseUri(uri);
-    const transport = await dial(parsed, options.readOnly ?? false, signal);
-    return openSequence(transport, uri, parsed.name, options.readOnly ?? false, signal);
-  });
+  const reconnect = options.reconnect === true ? {} : options.reconnect || undefined;
+  return establish(uri, options, reconnect, (signal) => reach(uri, options, signal));
 }
 
 /** `connectTransport` up to the object that stands for the connection. */
 export function openTransport(transport: Transport, options: ConnectTransportOptions): Promise<OpenedConnection> {
-  const { name = "", readOnly = false } = options;
-  return withDeadline(options, (signal) => openSequence(transport, name, name, readOnly, signal));
+  const { name = "", auth = {}, reconnect } = options;
+  let first: Transport | undefined = transport;
+  return establish(name, options, reconnect, async (signal) => {
+    const next = first ?? (await reconnect?.dial(signal)) ?? transport;
+    first = undefined;
+    return { transport: next, uri: name, name, auth };
+  });
 }
 
-async function dial(uri: ConnectUri, readOnly: boolean, signal: AbortSignal): Promise<Transport> {
-  switch (uri.transport) {
-    case "unix": {
-      const { localSocket } = await import("./local-socket.ts");
-      return (await sockets()).dialUnix(localSocket(uri, readOnly), { signal });
+/** Finds the daemon that a URI means, and connects to it. What this takes is loaded with the first connection. */
+async function reach(text: string, options: ConnectOptions, signal: AbortSignal): Promise<Target> {
+  const [{ authConf }, { dial }, { resolveUri }] = await Promise.all([
+    import("./auth-conf.ts"),
+    import("./dial.ts"),
+    import("./libvirt-conf.ts"),
+  ]);
+  const { uri, conf } = await resolveUri(text, options.system === undefined ? {} : { system: options.system });
+  const credentials = options.credentials ?? authConf(uri, options.system);
+  const transport = await dial(uri, { conf, ...options, credentials }, signal);
+  const auth = uri.parameters.get("auth");
+  return {
+    transport,
+    uri: uri.text,
+    name: uri.name,
+    auth: {
+      ...(auth === undefined ? {} : { auth }),
+      ...(uri.host === undefined ? {} : { host: uri.host }),
+      authConf: async (service, host, key) => {
+        const known = await credentials(service, host);
+        return known?.[key as keyof typeof known];
+      },
+      ...options.auth,
+    },
+  };
+}
+
+function establish(
+  uri: string,
+  options: ConnectionOptions,
+  reconnect: ReconnectOptions | undefined,
+  target: (signal: AbortSignal) => Promise<Target>,
+): Promise<OpenedConnection> {
+  const { readOnly = false } = options;
+  const attempt = async (number: number, signal: AbortSignal | undefined): Promise<OpenedConnection> => {
+    const diagnostics: ConnectDiagnostics = { uri, readOnly, attempt: number };
+    const watched = channels?.connect.hasSubscribers === true;
+    if (watched) channels?.connect.start(diagnostics);
+    try {
+      checkOptions(options, reconnect);
+      const opened = await withDeadline(signal, options.timeout, async (end) => {
+        const reached = await target(end);
+        diagnostics.connection = reached.transport.peer.address;
+        return openSequence(reached, options, end);
+      });
+      if (watched) channels?.connect.end(diagnostics);
+      const again = (end: AbortSignal, number: number) => attempt(number, end);
+      return { ...opened, reconnect: reconnect && { options: reconnect, open: again } };
+    } catch (error) {
+      if (watched) channels?.connect.fail(diagnostics, error);
+      throw error;
     }
-    case "tcp":
-      return (await sockets()).dialTcp(uri.host ?? "localhost", uri.port ?? TCP_PORT, { signal });
-    default:
-      throw new TransportError("unsupported", `${uri.text}: transport ${uri.transport} arrives with a later release`);
-  }
+  };
+  return attempt(0, options.signal);
+}
+
+/** @throws {TypeError} for numbers that make no sense, before anything is opened */
+function checkOptions({ maxCalls = MAX_CALLS }: ConnectionOptions, reconnect: ReconnectOptions | undefined): void {
+  if (!(maxCalls >= 1)) throw new TypeError(`maxCalls: ${maxCalls}, at least 1 wanted`);
+  if (reconnect?.delays?.length === 0) throw new TypeError("reconnect.delays: at least one wanted");
 }
 
 /** The opening sequence of libvirt's client: doRemoteOpen, libvirt src/remote/remote_driver.c. */
 async function openSequence(
-  transport: Transport,
-  uri: string,
-  name: string,
-  readOnly: boolean,
+  { transport, uri, name, auth }: Target,
+  options: ConnectionOptions,
   signal: AbortSignal,
-): Promise<OpenedConnection> {
-  const peer = new Peer(transport, { maxCalls: MAX_CALLS });
+): Promise<Omit<OpenedConnection, "reconnect">> {
+  const { readOnly = false, maxCalls = MAX_CALLS, callTimeout, keepAlive = KEEP_ALIVE } = options;
+  // Only where others can read along does a login put a layer of its own around everything.
+  const layer = transport.peer.secure ? undefined : new (await securityLayer()).SecurityLayerTransport(transport);
+  const explainer = new Explainer(() => peer);
+  const peer: Peer = new Peer(layer ?? transport, {
+    maxCalls,
+    ...(callTimeout === undefined ? {} : { callTimeout }),
+    explain: explainer.explain,
+  });
   const supports = (feature: number) =>
     peer.call(connectSupportsFeature, { feature }, { signal }).then(
       ({ supported }) => supported !== 0,
@@ -98,40 +200,26 @@ async function openSequence(
       },
     );
   try {
-    await authenticate(peer, signal);
-    await supports(FEATURE_KEEPALIVE);
+    await authenticate(peer, { ...auth, signal, ...(layer === undefined ? {} : { layer }) });
+    const answersPings = await supports(FEATURE_KEEPALIVE);
+    if (answersPings) peer.setKeepAlive(keepAlive);
     await peer.call(connectOpen, { name, flags: readOnly ? 1 : 0 }, { signal });
     const opened = uri === "" ? (await peer.call(connectGetUri, undefined, { signal })).uri : uri;
     const [eventCallback, closeCallback] = await Promise.all([
       supports(FEATURE_EVENT_CALLBACK),
       supports(FEATURE_CLOSE_CALLBACK),
     ]);
-    return { peer, uri: opened, readOnly, eventCallback, closeCallback };
+    return { peer, uri: opened, readOnly, maxCalls, keepAlive: answersPings, eventCallback, closeCallback };
   } catch (error) {
     await peer.close(error as Error);
     throw error;
   }
 }
 
-/** An empty list, or a daemon without AUTH_LIST, wants no authentication. */
-async function authenticate(peer: Peer, signal: AbortSignal): Promise<void> {
-  let types: readonly number[];
-  try {
-    ({ types } = await peer.call(authList, undefined, { signal }));
-  } catch (error) {
-    if (error instanceof VirtError && error.code === VirErrorNumber.VIR_ERR_NO_SUPPORT) return;
-    throw error;
-  }
-  const type = types[0] ?? AuthType.REMOTE_AUTH_NONE;
-  if (type === AuthType.REMOTE_AUTH_NONE) return;
-  const names: Record<number, string> = { 1: "SASL", 2: "polkit" };
-  const detail = `the daemon wants ${names[type] ?? `type ${type}`}, which arrives with a later release`;
-  throw virtError(VirErrorNumber.VIR_ERR_AUTH_UNAVAILABLE, VirErrorDomain.VIR_FROM_AUTH, detail);
-}
-
 /** Runs `work` until it ends, the caller's signal gives up, or the time is over. */
 async function withDeadline<T>(
-  { signal, timeout = 30_000 }: ConnectOptions,
+  signal: AbortSignal | undefined,
+  timeout = 30_000,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const end = new AbortController();

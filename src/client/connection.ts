@@ -1,13 +1,18 @@
+import { VirConnectCloseReason } from "../generated/libvirt/index.ts";
 import { connectClose, connectSupportsFeature } from "../generated/remote/index.ts";
-import { type Peer, TransportError } from "../rpc/index.ts";
+import {
+  AbortError,
+  type CloseDiagnostics,
+  channels,
+  type KeepAliveOptions,
+  type Peer,
+  TimeoutError,
+  TransportError,
+} from "../rpc/index.ts";
 import type { PeerIdentity } from "../transport/index.ts";
 import type { Caller, CallOptions, EventProcedure, Procedure, StreamProcedure, StreamReply } from "../xdr/index.ts";
+import { type Gap, type ReconnectOptions, Reconnector } from "./reconnect.ts";
 
-/**
- * Calls in flight at once. libvirtd stops reading a client that has five open, keepalive included; one less leaves
- * room for it.
- */
-export const MAX_CALLS = 4;
 /** Milliseconds that the daemon gets to answer CONNECT_CLOSE. */
 const CLOSE_TIME = 5000;
 /** VIR_DRV_FEATURE_REMOTE: answered by the client itself. */
@@ -19,61 +24,156 @@ export interface OpenedConnection {
   /** As `Connection.uri`. */
   readonly uri: string;
   readonly readOnly: boolean;
+  /** Calls in flight at once. */
+  readonly maxCalls: number;
+  /** Whether the daemon answers pings, VIR_DRV_FEATURE_PROGRAM_KEEPALIVE. */
+  readonly keepAlive: boolean;
   /** Whether the daemon sends events with callback ids, VIR_DRV_FEATURE_REMOTE_EVENT_CALLBACK. */
   readonly eventCallback: boolean;
   /** Whether the daemon reports the loss of its driver, VIR_DRV_FEATURE_REMOTE_CLOSE_CALLBACK. */
   readonly closeCallback: boolean;
+  /** Opens it again when it is lost. */
+  readonly reconnect: Reconnecting | undefined;
+}
+
+export interface Reconnecting {
+  readonly options: ReconnectOptions;
+  readonly open: (signal: AbortSignal, attempt: number) => Promise<OpenedConnection>;
+}
+
+/** Runs when a connection that was lost is back. */
+export type ReconnectedListener = (gap: Gap) => void | Promise<void>;
+/** Runs when a connection is over, with a virConnectCloseReason and the error, if there was one. */
+export type CloseListener = (reason: VirConnectCloseReason, error: Error | undefined) => void;
+
+interface Listening {
+  readonly attach: (peer: Peer) => () => void;
+  detach: () => void;
 }
 
 /**
  * An open connection to a daemon: calls of any procedure, events, and its end. `Connection` adds the API objects and
- * stubs; this much alone keeps a bundle small. At most four calls are in flight at once, the rest wait in order. A call that was
- * given up counts until its late reply, because the daemon still works on it.
+ * stubs; this much alone keeps a bundle small. Some calls are in flight at once, the rest wait in order. A call that
+ * was given up counts until its late reply, because the daemon still works on it.
  */
 export class CoreConnection implements Caller<never>, AsyncDisposable {
   /** The URI that it was opened with, or the daemon's own where that was empty. */
   readonly uri: string;
   readonly readOnly: boolean;
-  /** What the daemon said while the connection was opened. */
-  readonly features: { readonly eventCallback: boolean; readonly closeCallback: boolean };
-  /** Resolves when the connection is over: with the reason, or with undefined after `close`. */
+  /** Resolves when the connection is over: with the reason, or with undefined after `close`. Never rejects. */
   readonly closed: Promise<Error | undefined>;
-  readonly #peer: Peer;
+  #link: OpenedConnection;
+  readonly #reconnector: Reconnector<OpenedConnection> | undefined;
+  readonly #listening = new Set<Listening>();
+  readonly #closeListeners = new Set<CloseListener>();
+  readonly #reconnectedListeners = new Set<ReconnectedListener>();
   #closing: Promise<void> | undefined;
+  #end: { readonly reason: VirConnectCloseReason; readonly error: Error | undefined } | undefined;
+  #keepAlive: KeepAliveOptions | false | undefined;
 
   /** For connections that `connect` or `connectTransport` opened. */
-  constructor({ peer, uri, readOnly, eventCallback, closeCallback }: OpenedConnection) {
-    this.#peer = peer;
-    this.uri = uri;
-    this.readOnly = readOnly;
-    this.features = { eventCallback, closeCallback };
-    this.closed = peer.closed.then((reason) => (this.#closing === undefined ? reason : undefined));
+  constructor(opened: OpenedConnection) {
+    this.#link = opened;
+    this.uri = opened.uri;
+    this.readOnly = opened.readOnly;
+    this.closed = new Promise((resolve) => this.onClose((_, error) => resolve(error)));
+    const { reconnect } = opened;
+    if (reconnect === undefined) {
+      opened.peer.onClose((error) => this.#finish(error));
+    } else {
+      const restore = (link: OpenedConnection, gap: Gap) => this.#restore(link, gap);
+      const over = (error: Error) => this.#finish(error);
+      this.#reconnector = new Reconnector(opened, reconnect.options, reconnect.open, restore, over);
+    }
   }
 
   /** Who is at the other end. */
   get identity(): PeerIdentity {
-    return this.#peer.identity;
+    return this.#link.peer.identity;
+  }
+
+  /** What the daemon said while the connection was opened. */
+  get features(): { readonly eventCallback: boolean; readonly closeCallback: boolean } {
+    const { eventCallback, closeCallback } = this.#link;
+    return { eventCallback, closeCallback };
+  }
+
+  /** Why the connection is over, a virConnectCloseReason: EOF, KEEPALIVE, CLIENT (`close`) or ERROR. Undefined before. */
+  get closeReason(): VirConnectCloseReason | undefined {
+    return this.#end?.reason;
+  }
+
+  /** `open`; `lost` while it is being opened again; `closed` from the beginning of `close`, or the end. */
+  get state(): "open" | "lost" | "closed" {
+    if (this.#closing !== undefined || this.#end !== undefined) return "closed";
+    return this.#reconnector?.isDown === true ? "lost" : "open";
   }
 
   /** Calls any procedure by its descriptor: what everything else stands on. See `Peer.call` for what it rejects with. */
   call<Args, Ret>(procedure: Procedure<Args, Ret>, args: Args, options?: CallOptions): Promise<Ret> {
-    return this.#peer.call(procedure, args, options);
+    const { peer } = this.#link;
+    const { state } = this;
+    if (state === "open") return peer.call(procedure, args, options);
+    return new Promise((resolve, reject) => {
+      if (options?.signal?.aborted === true) throw new AbortError(options.signal.reason);
+      if (state === "closed") {
+        throw new TransportError("closed", "the connection is closed", { cause: this.#end?.error });
+      }
+      this.#reconnector?.hold(peer.prepare(procedure, args, options, resolve, reject));
+    });
   }
 
   /** Streams come with a later release: rejects with VIR_ERR_NO_SUPPORT. */
   open<Args, Ret>(procedure: StreamProcedure<Args, Ret>): Promise<StreamReply<Ret, never>> {
-    return this.#peer.open(procedure);
+    return this.#link.peer.open(procedure);
   }
 
-  /** Listens to messages of the daemon. That it sends any has to be asked for by a call. @returns what ends it */
+  /**
+   * Listens to messages of the daemon, on every link that this connection may get. That the daemon sends any has to
+   * be asked for by a call, again after each loss. @returns what ends it
+   */
   on<Msg>(event: EventProcedure<Msg>, listener: (message: Msg) => void): () => void {
-    return this.#peer.on(event, listener);
+    const attach = (peer: Peer) => peer.on(event, listener);
+    const listening: Listening = { attach, detach: attach(this.#link.peer) };
+    this.#listening.add(listening);
+    return () => {
+      this.#listening.delete(listening);
+      listening.detach();
+    };
+  }
+
+  /**
+   * Runs `listener` each time the connection was lost and is back: the place to register for events again. Calls that
+   * it makes go out at once; those that waited go out when what it returns has settled. @returns what takes it back
+   */
+  onReconnected(listener: ReconnectedListener): () => void {
+    this.#reconnectedListeners.add(listener);
+    return () => this.#reconnectedListeners.delete(listener);
+  }
+
+  /** Runs `listener` once when the connection is over; at once if it is. @returns what takes it back */
+  onClose(listener: CloseListener): () => void {
+    if (this.#end !== undefined) listener(this.#end.reason, this.#end.error);
+    else this.#closeListeners.add(listener);
+    return () => this.#closeListeners.delete(listener);
   }
 
   /** Whether daemon and driver have a feature, by its VIR_DRV_FEATURE_ number. */
   async supportsFeature(feature: number, options?: CallOptions): Promise<boolean> {
     if (feature === FEATURE_REMOTE) return true;
     return (await this.call(connectSupportsFeature, { feature }, options)).supported !== 0;
+  }
+
+  /**
+   * virConnectSetKeepAlive, at any time and as often as wanted: pings the daemon after `interval` seconds of silence.
+   * @param interval 0 or less: no pings
+   * @returns whether the daemon answers pings; none are sent otherwise
+   * @throws {TypeError} where the numbers make no sense
+   */
+  setKeepAlive(interval: number, count: number): boolean {
+    this.#keepAlive = interval <= 0 ? false : { interval, count };
+    if (this.#link.keepAlive) this.#link.peer.setKeepAlive(this.#keepAlive);
+    return this.#link.keepAlive;
   }
 
   /**
@@ -90,18 +190,70 @@ export class CoreConnection implements Caller<never>, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const late = new AbortController();
+    const wasDown = this.#reconnector?.isDown === true;
+    await this.#reconnector?.close(new TransportError("closed", "the connection was closed"));
+    const { peer, maxCalls } = this.#link;
+    let late: TransportError | undefined;
     // Behind a full number of calls CONNECT_CLOSE would only wait: the end of the connection says the same.
-    if (this.#peer.inFlight < MAX_CALLS) {
-      const timer = setTimeout(() => late.abort(new TransportError("io", "the daemon does not answer")), CLOSE_TIME);
+    if (!wasDown && peer.inFlight < maxCalls) {
       try {
-        await this.call(connectClose, undefined, { signal: late.signal });
-      } catch {
+        await peer.call(connectClose, undefined, { timeout: CLOSE_TIME });
+      } catch (error) {
         // The end of the connection is as good as an answer, and after any other error it is closed all the same.
-      } finally {
-        clearTimeout(timer);
+        if (error instanceof TimeoutError) late = new TransportError("io", "the daemon does not answer");
       }
     }
-    await this.#peer.close(late.signal.reason);
+    await peer.close(late);
+    this.#finish(undefined);
   }
+
+  async #restore(link: OpenedConnection, gap: Gap): Promise<void> {
+    this.#link = link;
+    if (link.keepAlive && this.#keepAlive !== undefined) link.peer.setKeepAlive(this.#keepAlive);
+    for (const listening of this.#listening) listening.detach = listening.attach(link.peer);
+    const listeners = [...this.#reconnectedListeners];
+    for (const result of await Promise.allSettled(listeners.map(async (listener) => listener(gap)))) {
+      // That the connection was lost again is known; anything else is a mistake of the listener.
+      if (result.status === "rejected" && !(result.reason instanceof TransportError)) uncaught(result.reason);
+    }
+  }
+
+  #finish(error: Error | undefined): void {
+    if (this.#end !== undefined) return;
+    const end =
+      this.#closing === undefined
+        ? { reason: closeReason(error), error }
+        : { reason: VirConnectCloseReason.VIR_CONNECT_CLOSE_REASON_CLIENT, error: undefined };
+    this.#end = end;
+    if (channels?.close.hasSubscribers === true) {
+      channels.close.publish({ connection: this.identity.address, ...end } satisfies CloseDiagnostics);
+    }
+    const listeners = [...this.#closeListeners];
+    this.#closeListeners.clear();
+    this.#reconnectedListeners.clear();
+    this.#listening.clear();
+    for (const listener of listeners) {
+      try {
+        listener(end.reason, end.error);
+      } catch (mistake) {
+        uncaught(mistake);
+      }
+    }
+  }
+}
+
+/** Reports a mistake of the application like any other that nobody caught. It stops nothing here. */
+function uncaught(mistake: unknown): void {
+  queueMicrotask(() => {
+    throw mistake;
+  });
+}
+
+/** @source virNetClientMarkClose and virNetClientKeepAliveDeadCB, libvirt src/rpc/virnetclient.c */
+function closeReason(error: Error | undefined): VirConnectCloseReason {
+  if (error instanceof TransportError) {
+    if (error.code === "eof") return VirConnectCloseReason.VIR_CONNECT_CLOSE_REASON_EOF;
+    if (error.code === "keepalive") return VirConnectCloseReason.VIR_CONNECT_CLOSE_REASON_KEEPALIVE;
+  }
+  return VirConnectCloseReason.VIR_CONNECT_CLOSE_REASON_ERROR;
 }

@@ -1,14 +1,7 @@
-export { AbortError, ProtocolError, TimeoutError, TransportError, VirtError } from "../rpc/index.ts";
-export { XdrError } from "../xdr/index.ts";
+export * from "./core.ts";
+export { parseUri } from "./uri.ts";
+
 // For src/api.
-export {
-  type ConnectOptions,
-  type ConnectTransportOptions,
-  connect,
-  connectTransport,
-  open,
-  openTransport,
-} from "./connect.ts";
+
+export { open, openTransport } from "./connect.ts";
 export type { OpenedConnection } from "./connection.ts";
-export { CoreConnection } from "./connection.ts";
-export { type ConnectUri, parseUri, type UriTransport } from "./uri.ts";

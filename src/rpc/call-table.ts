@@ -1,16 +1,12 @@
-import type { Procedure } from "../xdr/index.ts";
+import type { Call } from "./call.ts";
 import { setSerial } from "./header.ts";
 
-/** A call of ours that has no answer yet. */
-export interface PendingCall {
-  // biome-ignore lint/suspicious/noExplicitAny: each call has its own types; Peer.call gives the typed view
-  readonly procedure: Procedure<any, any>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
-  /** Lets go of the caller's signal. */
-  settled: (() => void) | undefined;
-  /** Once the caller has given up, the reply is only waited for in order to drop it. */
-  abandoned: boolean;
+/** Calls that a lost connection leaves behind, in order, without those whose callers gave up. */
+export interface LostCalls {
+  /** Sent, and not answered. */
+  readonly sent: readonly Call[];
+  /** Never sent. */
+  readonly unsent: readonly Call[];
 }
 
 /**
@@ -22,18 +18,21 @@ export interface PendingCall {
 export class CallTable {
   readonly #max: number;
   readonly #send: (frame: Uint8Array) => void;
-  readonly #inFlight = new Map<number, PendingCall>();
-  /** With their frames, in order of the calls. */
-  readonly #waiting = new Map<PendingCall, Uint8Array>();
+  readonly #inFlight = new Map<number, Call>();
+  /** In order of the calls. */
+  readonly #waiting = new Set<Call>();
   /** Kept from call to call: a new iterator would pass over the places of all that are gone. */
-  #turns = this.#waiting.entries();
-  /** libvirt's clients count from 0. */
-  #serial = 0;
+  #turns = this.#waiting.values();
+  #serial: number;
 
-  /** @param max calls in flight at once */
-  constructor(max: number, send: (frame: Uint8Array) => void) {
+  /**
+   * @param max calls in flight at once
+   * @param firstSerial libvirt's clients count from 0
+   */
+  constructor(max: number, send: (frame: Uint8Array) => void, firstSerial = 0) {
     this.#max = max;
     this.#send = send;
+    this.#serial = firstSerial;
   }
 
   /** Calls sent and not answered. */
@@ -46,21 +45,24 @@ export class CallTable {
     return this.#waiting.size;
   }
 
-  /** Sends the call, or lets it wait its turn. The frame's serial is set when it goes out. */
-  add(call: PendingCall, frame: Uint8Array): void {
+  /** Sends the call, or lets it wait its turn. */
+  add(call: Call): void {
     // None waits while there is room: whoever made it has sent the next.
-    if (this.#inFlight.size < this.#max) this.#sendNow(call, frame);
-    else this.#waiting.set(call, frame);
+    if (this.#inFlight.size < this.#max) {
+      this.#sendNow(call);
+    } else {
+      call.waitsIn = this.#waiting;
+      this.#waiting.add(call);
+    }
   }
 
-  /** The caller of a call gave up. */
-  abandon(call: PendingCall): void {
-    call.abandoned = true;
-    this.#waiting.delete(call);
+  /** The call with a serial. */
+  get(serial: number): Call | undefined {
+    return this.#inFlight.get(serial);
   }
 
   /** Takes out the call that a reply answers. */
-  take(program: number, version: number, serial: number): PendingCall | undefined {
+  take(program: number, version: number, serial: number): Call | undefined {
     const call = this.#inFlight.get(serial);
     if (call === undefined) return undefined;
     if (call.procedure.program.number !== program || call.procedure.program.version !== version) return undefined;
@@ -69,33 +71,46 @@ export class CallTable {
     return call;
   }
 
-  /** Takes out all calls that someone still waits for, in order. */
-  clear(): PendingCall[] {
-    const calls = [...this.#inFlight.values(), ...this.#waiting.keys()];
+  /** Takes out all calls that someone still waits for. @param unsent frames that were to be sent and were not */
+  clear(unsent: ReadonlySet<Uint8Array>): LostCalls {
+    const inFlight = [...this.#inFlight.values()].filter((call) => !call.abandoned);
+    const waiting = [...this.#waiting];
     this.#inFlight.clear();
     this.#waiting.clear();
-    this.#turns = this.#waiting.entries();
-    return calls.filter((call) => !call.abandoned);
+    this.#turns = this.#waiting.values();
+    for (const call of waiting) call.waitsIn = undefined;
+    return {
+      sent: inFlight.filter(({ frame }) => !unsent.has(frame)),
+      unsent: [...inFlight.filter(({ frame }) => unsent.has(frame)), ...waiting],
+    };
   }
 
   #sendNext(): void {
     while (this.#inFlight.size < this.#max && this.#waiting.size > 0) {
       let turn = this.#turns.next();
       if (turn.done === true) {
-        this.#turns = this.#waiting.entries();
+        this.#turns = this.#waiting.values();
         turn = this.#turns.next();
       }
-      const [call, frame] = turn.value as [PendingCall, Uint8Array];
+      const call = turn.value as Call;
       this.#waiting.delete(call);
-      this.#sendNow(call, frame);
+      call.waitsIn = undefined;
+      this.#sendNow(call);
     }
   }
 
-  #sendNow(call: PendingCall, frame: Uint8Array): void {
-    while (this.#inFlight.has(this.#serial)) this.#serial = (this.#serial + 1) >>> 0;
-    setSerial(frame, this.#serial);
-    this.#inFlight.set(this.#serial, call);
-    this.#serial = (this.#serial + 1) >>> 0;
-    this.#send(frame);
+  #sendNow(call: Call): void {
+    const serial = freeSerial(this.#serial, this.#inFlight);
+    setSerial(call.frame, serial);
+    this.#inFlight.set(serial, call);
+    this.#serial = serial + 1;
+    this.#send(call.frame);
   }
+}
+
+/** The next serial that no open call has. After 2^32 - 1 comes 0. */
+export function freeSerial(next: number, open: { has(serial: number): boolean }): number {
+  let serial = next >>> 0;
+  while (open.has(serial)) serial = (serial + 1) >>> 0;
+  return serial;
 }

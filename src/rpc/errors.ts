@@ -1,3 +1,5 @@
+import { TransportError } from "../transport/index.ts";
+
 /**
  * A message that breaks a rule of the RPC protocol. The connection is closed, because what follows cannot be trusted.
  */
@@ -37,5 +39,15 @@ export class AbortError extends Error {
 
   constructor(reason: unknown) {
     super("given up by its signal", { cause: reason });
+  }
+}
+
+/** The connection was lost while a call ran and is being opened again: nobody knows what became of the call. */
+export class LostCallError extends TransportError {
+  /** The call was sent and not answered. It is never sent again on its own. */
+  readonly mayHaveRun = true;
+
+  constructor(procedure: string, cause: Error) {
+    super("lost", `${procedure}: the connection was lost before the answer came; the call may have run`, { cause });
   }
 }

@@ -1,6 +1,6 @@
 import { type Codec, inField, XdrWriter } from "../xdr/index.ts";
 import { ProtocolError } from "./errors.ts";
-import { type Header, LENGTH_BYTES, MAX_FRAME, MIN_FRAME, writeHeader } from "./header.ts";
+import { type Header, LENGTH_BYTES, MAX_FRAME, MIN_FRAME, readWord, writeHeader } from "./header.ts";
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 /** A held buffer up to this size is used again for the next cut frame; a larger one is given back. */
@@ -18,8 +18,9 @@ export class FrameScanner {
   #held = NOTHING;
   #from = 0;
   #to = 0;
-  /** What is left of the present chunk. */
+  /** The present chunk, of which `#at` bytes are done with. */
   #chunk = NOTHING;
+  #at = 0;
   /** Bytes to pass over before the next length word. */
   #skip = 0;
 
@@ -30,7 +31,7 @@ export class FrameScanner {
 
   /** Bytes of an unfinished frame, or of frames not asked for yet. */
   get pending(): number {
-    return this.#to - this.#from + this.#chunk.byteLength;
+    return this.#to - this.#from + this.#left;
   }
 
   /** Bytes of memory in use for what is held. */
@@ -38,10 +39,16 @@ export class FrameScanner {
     return this.#held.byteLength;
   }
 
+  /** Bytes left of the present chunk. */
+  get #left(): number {
+    return this.#chunk.byteLength - this.#at;
+  }
+
   /** Takes the next chunk, of any size. It is not copied until `keep`. */
   push(chunk: Uint8Array): void {
-    if (this.#chunk.byteLength > 0) this.keep();
+    if (this.#left > 0) this.keep();
     this.#chunk = chunk;
+    this.#at = 0;
   }
 
   /**
@@ -53,12 +60,13 @@ export class FrameScanner {
   next(): Uint8Array | undefined {
     if (this.#skip > 0 && !this.#passOver()) return undefined;
     if (this.#from === this.#to) {
-      const chunk = this.#chunk;
-      if (chunk.byteLength < LENGTH_BYTES) return undefined;
-      const length = this.#length(chunk, 0);
-      if (chunk.byteLength < length) return undefined;
-      this.#chunk = chunk.subarray(length);
-      return chunk.subarray(LENGTH_BYTES, length);
+      const at = this.#at;
+      const left = this.#left;
+      if (left < LENGTH_BYTES) return undefined;
+      const length = this.#length(this.#chunk, at);
+      if (left < length) return undefined;
+      this.#at = at + length;
+      return this.#chunk.subarray(at + LENGTH_BYTES, at + length);
     }
     if (!this.#gather(LENGTH_BYTES, LENGTH_BYTES)) return undefined;
     const length = this.#length(this.#held, this.#from);
@@ -74,9 +82,10 @@ export class FrameScanner {
 
   /** Copies what is left of the chunk, whose bytes are about to become invalid. */
   keep(): void {
-    const rest = this.#chunk.byteLength;
+    const rest = this.#left;
     if (rest > 0) this.#append(rest, Number.POSITIVE_INFINITY);
     this.#chunk = NOTHING;
+    this.#at = 0;
   }
 
   /** Passes over bytes that follow the last frame without being part of any: those that carry file descriptors. */
@@ -87,19 +96,14 @@ export class FrameScanner {
   #passOver(): boolean {
     const held = Math.min(this.#skip, this.#to - this.#from);
     this.#from += held;
-    const rest = Math.min(this.#skip - held, this.#chunk.byteLength);
-    this.#chunk = this.#chunk.subarray(rest);
+    const rest = Math.min(this.#skip - held, this.#left);
+    this.#at += rest;
     this.#skip -= held + rest;
     return this.#skip === 0;
   }
 
   #length(bytes: Uint8Array, at: number): number {
-    const length =
-      (((bytes[at] as number) << 24) |
-        ((bytes[at + 1] as number) << 16) |
-        ((bytes[at + 2] as number) << 8) |
-        (bytes[at + 3] as number)) >>>
-      0;
+    const length = readWord(bytes, at) >>> 0;
     if (length < MIN_FRAME) throw new ProtocolError("frame-length", "a frame too short", { length, min: MIN_FRAME });
     if (length > this.#max) throw new ProtocolError("frame-length", "a frame too long", { length, max: this.#max });
     return length;
@@ -109,7 +113,7 @@ export class FrameScanner {
   #gather(wanted: number, most: number): boolean {
     const missing = wanted - (this.#to - this.#from);
     if (missing <= 0) return true;
-    const some = Math.min(missing, this.#chunk.byteLength);
+    const some = Math.min(missing, this.#left);
     if (some > 0) this.#append(some, most);
     return some === missing;
   }
@@ -129,9 +133,9 @@ export class FrameScanner {
       this.#from = 0;
       this.#to = held;
     }
-    this.#held.set(this.#chunk.subarray(0, count), this.#to);
+    this.#held.set(this.#chunk.subarray(this.#at, this.#at + count), this.#to);
     this.#to += count;
-    this.#chunk = this.#chunk.subarray(count);
+    this.#at += count;
   }
 }
 

@@ -1,16 +1,38 @@
 export { TransportError, type TransportErrorCode } from "../transport/index.ts";
+export type {
+  CallDiagnostics,
+  CloseDiagnostics,
+  ConnectDiagnostics,
+  EventDiagnostics,
+  MessageDiagnostics,
+} from "./diagnostics.ts";
+export {
+  isAborted,
+  isAuthFailed,
+  isDenied,
+  isExists,
+  isInvalid,
+  isNotFound,
+  isTimeout,
+  isUnsupported,
+} from "./error-kinds.ts";
 export {
   AbortError,
+  LostCallError,
   ProtocolError,
   type ProtocolErrorCode,
   type ProtocolErrorDetails,
   TimeoutError,
 } from "./errors.ts";
+export type { KeepAliveOptions } from "./keepalive.ts";
 export { systemError, VirtError, type VirtErrorExtra, virtError } from "./virt-error.ts";
 
 // For other layers.
 
 export { apiDomain, apiName } from "./api-name.ts";
+export type { Call } from "./call.ts";
+export type { LostCalls } from "./call-table.ts";
+export { channels } from "./diagnostics.ts";
 export {
   type AnyHandler,
   type AnyProcedure,

@@ -11,12 +11,14 @@ import {
   type StreamReply,
   XdrReader,
 } from "../xdr/index.ts";
-import { CallTable, type PendingCall } from "./call-table.ts";
+import { Call } from "./call.ts";
+import { CallTable, type LostCalls } from "./call-table.ts";
+import { channels, type EventDiagnostics, type MessageDiagnostics } from "./diagnostics.ts";
 import { AbortError, ProtocolError } from "./errors.ts";
 import { FD_COUNT_BYTES, readFdCount } from "./file-descriptors.ts";
 import { encodeFrame, FrameScanner } from "./frame.ts";
-import { HEADER_BYTES, type Header, readHeader } from "./header.ts";
-import { isKeepalive, isPing } from "./keepalive.ts";
+import { HEADER_BYTES, type Header, LENGTH_BYTES, readHeader } from "./header.ts";
+import { isKeepalive, isPing, KeepAlive, type KeepAliveOptions, PING, PONG } from "./keepalive.ts";
 import { SendQueue } from "./send-queue.ts";
 import { startTimer } from "./timer.ts";
 import { VirtError, virtError } from "./virt-error.ts";
@@ -38,6 +40,10 @@ export interface PeerOptions {
   readonly answer?: Answer;
   /** Calls of ours in flight at once; the rest wait in order. Default: no limit. */
   readonly maxCalls?: number;
+  /** Milliseconds that a call of ours may take where it does not say so itself. Default: any time. */
+  readonly callTimeout?: number;
+  /** Looks at an error of the other side before the caller gets it, and may give another one. Must not reject. */
+  readonly explain?: (call: AnyProcedure, error: VirtError) => Error | Promise<Error>;
   /**
    * Calls of the other side in progress at once, libvirt's max_client_requests. With so many nothing more is read,
    * keepalive and the end of the connection included, until a reply is written. Default 5.
@@ -54,7 +60,12 @@ export interface PeerOptions {
   readonly linger?: number;
   /** Learns of messages that were dropped: for logs and tests. */
   readonly onDrop?: (reason: DropReason, header: Header) => void;
+  /** The names of procedures that the other side calls: for logs. */
+  readonly nameOf?: (header: Header) => string | undefined;
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: each procedure has its own types
+type AnyProcedure = Procedure<any, any>;
 
 /**
  * - `open`: everything goes.
@@ -106,6 +117,8 @@ export class Peer implements Caller<never>, AsyncDisposable {
   #drained: (() => void) | undefined;
   #reason: Error | undefined;
   #over: Promise<void> | undefined;
+  #keepAlive: KeepAlive | undefined;
+  #onLost: ((calls: LostCalls, reason: Error) => void) | undefined;
 
   /** Starts reading at once. */
   constructor(transport: Transport, options: PeerOptions = {}) {
@@ -142,45 +155,67 @@ export class Peer implements Caller<never>, AsyncDisposable {
    * Calls a procedure of the other side.
    *
    * Rejects with: VirtError, the answer of the other side; XdrError where arguments or result do not fit their type;
-   * AbortError when `signal` gives up (nothing stops the other side: the protocol cannot cancel a call);
-   * TransportError or ProtocolError when the connection is over.
+   * AbortError when `signal` gives up and TimeoutError when the time is over (nothing stops the other side: the
+   * protocol cannot cancel a call); TransportError or ProtocolError when the connection is over.
    */
-  call<Args, Ret>(procedure: Procedure<Args, Ret>, args: Args, { signal }: CallOptions = {}): Promise<Ret> {
+  call<Args, Ret>(procedure: Procedure<Args, Ret>, args: Args, options?: CallOptions): Promise<Ret> {
     return new Promise<Ret>((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(new AbortError(signal.reason));
-        return;
-      }
+      if (options?.signal?.aborted === true) throw new AbortError(options.signal.reason);
       if (this.#state !== "open") {
-        reject(new TransportError("closed", "the connection is closed", { cause: this.#reason }));
-        return;
+        throw new TransportError("closed", "the connection is closed", { cause: this.#reason });
       }
-      const { number: prog, version: vers } = procedure.program;
-      const header: Header = {
-        prog,
-        vers,
-        proc: procedure.number,
-        type: VirNetMessageType.VIR_NET_CALL,
-        serial: 0,
-        status: VirNetMessageStatus.VIR_NET_OK,
-      };
-      const frame = encodeFrame(header, procedure.args.encode, args, "args"); // its error rejects the promise
-      const call: PendingCall = {
-        procedure,
-        abandoned: false,
-        resolve: resolve as (value: unknown) => void,
-        reject,
-        settled: undefined,
-      };
-      if (signal !== undefined) {
-        const onAbort = () => {
-          this.#calls.abandon(call);
-          reject(new AbortError(signal.reason));
-        };
-        signal.addEventListener("abort", onAbort, { once: true });
-        call.settled = () => signal.removeEventListener("abort", onAbort);
-      }
-      this.#calls.add(call, frame);
+      this.adopt(this.prepare(procedure, args, options, resolve, reject));
+    });
+  }
+
+  /** For layers that keep calls while there is no connection: a call that is not sent yet. @throws {XdrError} */
+  prepare<Args, Ret>(
+    procedure: Procedure<Args, Ret>,
+    args: Args,
+    options: CallOptions | undefined,
+    resolve: (value: Ret) => void,
+    reject: (error: unknown) => void,
+  ): Call {
+    const { callTimeout } = this.#options;
+    const limits =
+      callTimeout === undefined || options?.timeout !== undefined ? options : { ...options, timeout: callTimeout };
+    const { address } = this.#transport.peer;
+    return new Call(procedure, args, limits, address, resolve as (value: unknown) => void, reject);
+  }
+
+  /** For the same: sends a call, or fails it where the connection is over. */
+  adopt(call: Call): void {
+    if (this.#state === "open") this.#calls.add(call);
+    else call.fail(new TransportError("closed", "the connection is closed", { cause: this.#reason }));
+  }
+
+  /**
+   * For the same: when the connection is lost, `take` gets the calls that would fail otherwise. Not when it is closed
+   * in order.
+   */
+  onLost(take: (calls: LostCalls, reason: Error) => void): void {
+    if (this.#state === "closed" && this.#reason !== undefined) take({ sent: [], unsent: [] }, this.#reason);
+    else this.#onLost = take;
+  }
+
+  /**
+   * Begins to send pings when the other side is silent; where it does not answer the connection is closed with a
+   * TransportError `keepalive`. Only for sides that answer pings: a client asks VIR_DRV_FEATURE_PROGRAM_KEEPALIVE and
+   * believes the answer, a server pings clients that asked. Replaces what was said before; `false` ends it.
+   */
+  setKeepAlive(options: KeepAliveOptions | false): void {
+    this.#keepAlive?.stop();
+    this.#keepAlive = undefined;
+    if (options === false || this.#state === "closed") return;
+    const ping = () => {
+      if (channels?.message.hasSubscribers === true) this.#report("out", PING.subarray(LENGTH_BYTES));
+      this.#queue.addPing();
+      this.#flush();
+    };
+    this.#keepAlive = new KeepAlive(options, ping, (error) => {
+      // Where this side does not read, the other one's silence means nothing.
+      if (this.#paused) this.setKeepAlive(options);
+      else this.#fail(error);
     });
   }
 
@@ -279,6 +314,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
 
   #bytes(chunk: Uint8Array): void {
     if (this.#state !== "open") return;
+    this.#keepAlive?.heard();
     this.#scanner.push(chunk);
     this.#read();
   }
@@ -293,6 +329,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
         while (this.#state === "open" && this.#requests < this.#maxRequests) {
           frame = this.#scanner.next();
           if (frame === undefined) break;
+          if (channels?.message.hasSubscribers === true) this.#report("in", frame);
           this.#route(readHeader(frame), frame.subarray(HEADER_BYTES));
         }
         const full = this.#requests >= this.#maxRequests;
@@ -340,6 +377,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
       }
       case VirNetMessageType.VIR_NET_MESSAGE:
         if (isPing(header)) {
+          if (channels?.message.hasSubscribers === true) this.#report("out", PONG.subarray(LENGTH_BYTES));
           this.#queue.addPong();
           this.#flush();
         } else if (!isKeepalive(header)) {
@@ -388,6 +426,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
     this.#read(); // frames that were there before the pause
     if (this.#state === "open" && this.#requests < this.#maxRequests) {
       this.#paused = false;
+      this.#keepAlive?.heard(); // there was nobody to hear
       this.#transport.resume();
     }
   };
@@ -407,46 +446,47 @@ export class Peer implements Caller<never>, AsyncDisposable {
     } else if (call.abandoned) {
       this.#drop("late-reply", header);
     } else if (proc !== call.procedure.number) {
-      call.settled?.();
       const detail = `Unexpected message proc ${proc} != ${call.procedure.number}`;
-      call.reject(virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, detail));
+      call.fail(virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, detail));
     } else {
       this.#settle(call, status, payload, fds);
     }
   }
 
-  #settle(call: PendingCall, status: number, payload: Uint8Array, fds: number): void {
-    call.settled?.();
+  #settle(call: Call, status: number, payload: Uint8Array, fds: number): void {
     switch (status) {
       case VirNetMessageStatus.VIR_NET_OK: {
         if (fds > 0) {
           const detail = `${call.procedure.name}: the ${fds} file descriptors of the reply cannot be received`;
-          call.reject(virtError(VirErrorNumber.VIR_ERR_NO_SUPPORT, VirErrorDomain.VIR_FROM_RPC, detail));
+          call.fail(virtError(VirErrorNumber.VIR_ERR_NO_SUPPORT, VirErrorDomain.VIR_FROM_RPC, detail));
           return;
         }
         let value: unknown;
         try {
           value = call.procedure.ret.decode(new XdrReader(payload));
         } catch (error) {
-          call.reject(inField(error, "ret") as Error);
+          call.fail(inField(error, "ret"));
           return;
         }
-        call.resolve(value);
+        call.succeed(value);
         return;
       }
       case VirNetMessageStatus.VIR_NET_ERROR: {
-        let error: unknown;
+        let error: VirtError;
         try {
           error = VirtError.fromMessage(decodeVirNetMessageError(new XdrReader(payload)));
         } catch (cause) {
-          error = inField(cause, "error");
+          call.fail(inField(cause, "error"));
+          return;
         }
-        call.reject(error as Error);
+        const explained = this.#options.explain?.(call.procedure, error) ?? error;
+        if (explained instanceof Error) call.fail(explained);
+        else explained.then((better) => call.fail(better));
         return;
       }
       default: {
         const detail = `Unexpected message status ${status >>> 0}`;
-        call.reject(virtError(VirErrorNumber.VIR_ERR_RPC, VirErrorDomain.VIR_FROM_RPC, detail));
+        call.fail(virtError(VirErrorNumber.VIR_ERR_RPC, VirErrorDomain.VIR_FROM_RPC, detail));
       }
     }
   }
@@ -457,6 +497,13 @@ export class Peer implements Caller<never>, AsyncDisposable {
     if (listeners === undefined || first === undefined) {
       this.#drop("unknown-message", header);
       return;
+    }
+    if (channels?.event.hasSubscribers === true) {
+      const { program, name: procedure, number } = first.event;
+      const connection = this.#transport.peer.address;
+      const bytes = payload.byteLength;
+      const data: EventDiagnostics = { connection, program: program.name, procedure, number, bytes };
+      channels.event.publish(data);
     }
     let message: unknown;
     try {
@@ -474,6 +521,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
   }
 
   #send(frame: Uint8Array, sent?: () => void): void {
+    if (channels?.message.hasSubscribers === true) this.#report("out", frame.subarray(LENGTH_BYTES));
     this.#queue.add(frame, sent);
     this.#flush();
   }
@@ -502,19 +550,45 @@ export class Peer implements Caller<never>, AsyncDisposable {
   #finish(reason: Error | undefined): void {
     if (!this.#move("closed")) return;
     this.#reason = reason;
-    this.#queue.close();
+    this.#keepAlive?.stop();
+    const unsent = this.#queue.close();
     const listeners = [...this.#closeListeners];
     this.#closeListeners.clear();
     for (const listener of listeners) harmless(() => listener(reason));
-    if (reason !== undefined) this.#rejectCalls(reason);
+    if (reason !== undefined) {
+      const lost = this.#calls.clear(unsent);
+      if (this.#onLost !== undefined) this.#onLost(lost, reason);
+      else for (const call of [...lost.sent, ...lost.unsent]) call.fail(reason);
+    }
     this.#listeners.clear();
   }
 
   #rejectCalls(reason: Error): void {
-    for (const call of this.#calls.clear()) {
-      call.settled?.();
-      call.reject(reason);
+    const { sent, unsent } = this.#calls.clear(new Set());
+    for (const call of [...sent, ...unsent]) call.fail(reason);
+  }
+
+  /** @param frame without its length word */
+  #report(direction: "in" | "out", frame: Uint8Array): void {
+    const header = readHeader(frame);
+    const connection = this.#transport.peer.address;
+    const length = frame.byteLength + LENGTH_BYTES;
+    const data: MessageDiagnostics = { connection, direction, header, procedure: this.#nameOf(header), length };
+    channels?.message.publish(data);
+  }
+
+  #nameOf(header: Header): string | undefined {
+    const { prog, vers, proc, type, serial } = header;
+    if (isKeepalive(header)) return isPing(header) ? "PING" : "PONG";
+    if (this.#options.nameOf !== undefined) return this.#options.nameOf(header);
+    if (type === VirNetMessageType.VIR_NET_MESSAGE) {
+      return this.#listeners
+        .get(listenerKey(prog, vers, proc))
+        ?.values()
+        .next().value?.event.name;
     }
+    const procedure = this.#calls.get(serial)?.procedure;
+    return procedure?.number === proc ? procedure.name : undefined;
   }
 
   #move(to: State): boolean {

@@ -1,5 +1,5 @@
 import type { Transport } from "../transport/index.ts";
-import { PONG } from "./keepalive.ts";
+import { PING, PONG } from "./keepalive.ts";
 
 interface Outgoing {
   readonly frame: Uint8Array;
@@ -11,7 +11,7 @@ interface Outgoing {
 const BATCH = 65_536;
 
 /**
- * Frames on their way out, in order, with pongs first: a peer that waits for one closes the connection, and bulk data
+ * Frames on their way out, in order, with keepalive first: a peer that waits for a pong closes the connection, and bulk data
  * in front of it may take too long. The transport gets no more than it can take, so that this stays true.
  */
 export class SendQueue {
@@ -20,6 +20,8 @@ export class SendQueue {
   #next = 0;
   /** A number, not frames: a flood of pings costs no memory. */
   #pongs = 0;
+  /** More than one that waits would ask the same. */
+  #ping = false;
   #full = false;
   #idle: (() => void) | undefined;
   #closed = false;
@@ -30,7 +32,7 @@ export class SendQueue {
 
   /** Whether everything has been taken by the transport, which has room for more. */
   get empty(): boolean {
-    return !this.#full && this.#pongs === 0 && this.#next === this.#frames.length;
+    return !this.#full && this.#pongs === 0 && !this.#ping && this.#next === this.#frames.length;
   }
 
   /** Adds a frame. It goes out with the next `flush`. */
@@ -43,11 +45,19 @@ export class SendQueue {
     this.#pongs++;
   }
 
+  addPing(): void {
+    this.#ping = true;
+  }
+
   /** Gives the transport what it can take. */
   flush(): void {
     while (!this.#full && !this.#closed && !this.empty) {
       const parts: Uint8Array[] = [];
       const taken: Outgoing[] = [];
+      if (this.#ping) {
+        parts.push(PING);
+        this.#ping = false;
+      }
       for (let bytes = 0; bytes < BATCH && this.#pongs > 0; bytes += PONG.byteLength) {
         parts.push(PONG);
         this.#pongs--;
@@ -91,12 +101,15 @@ export class SendQueue {
     this.flush();
   }
 
-  /** Forgets everything. */
-  close(): void {
+  /** Forgets everything. @returns the frames that the transport has not got */
+  close(): ReadonlySet<Uint8Array> {
+    const left = new Set(this.#frames.slice(this.#next).map(({ frame }) => frame));
     this.#closed = true;
     this.#frames = [];
     this.#next = 0;
     this.#pongs = 0;
+    this.#ping = false;
+    return left;
   }
 
   #settle(taken: readonly Outgoing[]): void {

@@ -1,5 +1,5 @@
-import { VirErrorDomain, VirErrorLevel, VirErrorNumber } from "../generated/libvirt/index.ts";
-import type { VirNetMessageError } from "../generated/netmessage/index.ts";
+import { VirErrorLevel, VirErrorNumber } from "../generated/libvirt/index.ts";
+import type { VirNetMessageDomain, VirNetMessageError, VirNetMessageNetwork } from "../generated/netmessage/index.ts";
 import { errorTemplates } from "./error-templates.ts";
 
 /** What an error carries beside its code: virNetMessageError without code, domain, message and level. */
@@ -12,6 +12,10 @@ export interface VirtErrorExtra {
   /** For VIR_ERR_SYSTEM_ERROR, errno. -1 for ordinary errors. */
   readonly int1?: number;
   readonly int2?: number;
+  /** The guest that it is about. No daemon of today says so. */
+  readonly dom?: VirNetMessageDomain;
+  /** The network that it is about, likewise. */
+  readonly net?: VirNetMessageNetwork;
 }
 
 /**
@@ -31,6 +35,8 @@ export class VirtError extends Error {
   readonly str3: string | null;
   readonly int1: number;
   readonly int2: number;
+  readonly dom: VirNetMessageDomain;
+  readonly net: VirNetMessageNetwork;
 
   constructor(
     message: string,
@@ -49,32 +55,22 @@ export class VirtError extends Error {
     this.str3 = extra.str3 ?? null;
     this.int1 = extra.int1 ?? -1;
     this.int2 = extra.int2 ?? -1;
+    this.dom = extra.dom ?? null;
+    this.net = extra.net ?? null;
   }
 
   /**
-   * Reads an error reply. An answer "unknown procedure" becomes VIR_ERR_NO_SUPPORT, as libvirt's client has it,
-   * because callers choose older procedures by that code.
-   * @source virNetClientProgramDispatchError, libvirt src/rpc/virnetclientprogram.c
+   * Reads an error reply. The numbers stay what the daemon said. libvirt's client makes VIR_ERR_NO_SUPPORT of a text
+   * that begins with `unknown procedure`; here a connection compares releases instead, without looking at texts.
    */
   static fromMessage(error: VirNetMessageError): VirtError {
     const { code, domain, level, message } = error;
-    const unknownProcedure =
-      code === VirErrorNumber.VIR_ERR_RPC &&
-      (domain === VirErrorDomain.VIR_FROM_REMOTE || domain === VirErrorDomain.VIR_FROM_RPC) &&
-      level === VirErrorLevel.VIR_ERR_ERROR &&
-      message?.startsWith("unknown procedure");
-    return new VirtError(
-      message ?? "Unknown error",
-      unknownProcedure ? VirErrorNumber.VIR_ERR_NO_SUPPORT : code,
-      domain,
-      level,
-      error,
-    );
+    return new VirtError(message ?? "Unknown error", code, domain, level, error);
   }
 
   toMessage(): VirNetMessageError {
-    const { code, domain, message, level, str1, str2, str3, int1, int2 } = this;
-    return { code, domain, message, level, dom: null, str1, str2, str3, int1, int2, net: null };
+    const { code, domain, message, level, dom, str1, str2, str3, int1, int2, net } = this;
+    return { code, domain, message, level, dom, str1, str2, str3, int1, int2, net };
   }
 }
 

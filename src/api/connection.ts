@@ -2,20 +2,13 @@ import type { OpenedConnection } from "../client/index.ts";
 import type { AdminClient } from "../generated/admin/index.ts";
 import type { LxcClient } from "../generated/lxc/index.ts";
 import type { QemuClient } from "../generated/qemu/index.ts";
-import {
-  connectGetCapabilities,
-  connectGetHostname,
-  connectGetLibVersion,
-  connectGetType,
-  connectGetVersion,
-  type RemoteClient,
-} from "../generated/remote/index.ts";
+import { connectGetLibVersion, connectGetVersion, type RemoteClient } from "../generated/remote/index.ts";
 import type { CallOptions } from "../xdr/index.ts";
-import { DomainMethods } from "./domain.ts";
+import { EventMethods } from "./events/methods.ts";
 import { lazy } from "./lazy.ts";
 
 /** An open connection to a daemon, with the whole API: `CoreConnection` and the C API's functions as methods. */
-export class Connection extends DomainMethods {
+export class Connection extends EventMethods {
   /** Every procedure of the REMOTE program as a method. Its module is loaded with the first call. */
   readonly remote: RemoteClient<never>;
   readonly qemu: QemuClient<never>;
@@ -31,27 +24,13 @@ export class Connection extends DomainMethods {
     this.admin = lazy(async () => new (await import("../generated/admin/index.ts")).AdminClient(this));
   }
 
-  /** The daemon's libvirt version, major * 1000000 + minor * 1000 + release. */
+  /** virConnectGetLibVersion, since 0.7.3: the daemon's release, major * 1000000 + minor * 1000 + release. */
   async getLibVersion(options?: CallOptions): Promise<number> {
     return Number((await this.call(connectGetLibVersion, undefined, options)).libVer);
   }
 
-  /** The hypervisor's version, major * 1000000 + minor * 1000 + release. */
+  /** virConnectGetVersion, since 0.0.3: the hypervisor's version, major * 1000000 + minor * 1000 + release. */
   async getVersion(options?: CallOptions): Promise<number> {
     return Number((await this.call(connectGetVersion, undefined, options)).hvVer);
-  }
-
-  /** The driver's name: `QEMU`. */
-  async getType(options?: CallOptions): Promise<string> {
-    return (await this.call(connectGetType, undefined, options)).type;
-  }
-
-  async getHostname(options?: CallOptions): Promise<string> {
-    return (await this.call(connectGetHostname, undefined, options)).hostname;
-  }
-
-  /** The host's and the hypervisor's capabilities as XML. */
-  async getCapabilities(options?: CallOptions): Promise<string> {
-    return (await this.call(connectGetCapabilities, undefined, options)).capabilities;
   }
 }

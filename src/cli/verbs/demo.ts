@@ -222,7 +222,7 @@ async function memoryHash(guest: Domain, signal: AbortSignal): Promise<string> {
 async function transferred(guest: Domain): Promise<{ processed: bigint; downtime: bigint }> {
   const { params } = await guest.getJobStats(VirDomainGetJobStatsFlags.VIR_DOMAIN_JOB_STATS_COMPLETED);
   const number = (name: string) => {
-    const value = params.find(({ field }) => field === name)?.value.value;
+    const value = params[name];
     return typeof value === "bigint" ? value : 0n;
   };
   return { processed: number("memory_processed"), downtime: number("downtime") };

@@ -115,7 +115,8 @@ function connectionProcedures(hypervisor: Hypervisor, connections: PerSession<Co
       session.closeAfterReply();
     },
     connectSupportsFeature({ feature }, { session }) {
-      if (feature !== VirDrvFeature.VIR_DRV_FEATURE_PROGRAM_KEEPALIVE) requireOpen(connections.of(session));
+      if (feature === VirDrvFeature.VIR_DRV_FEATURE_PROGRAM_KEEPALIVE) session.startKeepAlive();
+      else requireOpen(connections.of(session));
       return { supported: (protocolFeatures.get(feature) ?? hypervisor.supportsFeature(feature)) ? 1 : 0 };
     },
     connectGetUri: (_args, { session }) => ({ uri: connections.of(session).uri! }),

@@ -3,6 +3,7 @@ import {
   Dispatcher,
   type DropReason,
   type Header,
+  type KeepAliveOptions,
   Peer,
   type PeerOptions,
   startTimer,
@@ -34,6 +35,11 @@ export interface ServerOptions extends ListenerOptions {
   readonly listen?: readonly string[];
   readonly programs: readonly ServedProgram[];
   readonly limits?: ServerLimits;
+  /**
+   * When to ping a silent client that answers pings, and when to take it for dead; false for never. Default
+   * `{ interval: 5, count: 5 }` as libvirtd: its connection ends 30 seconds after it fell silent.
+   */
+  readonly keepAlive?: KeepAliveOptions | false;
   /** Learns what handlers threw that is no VirtError: the client learns only that its call failed. */
   readonly onError?: (error: unknown, context: CallContext) => void;
   /** Learns of messages that were dropped: for logs and tests. */
@@ -44,6 +50,9 @@ export interface CloseOptions {
   /** Milliseconds that calls in progress get to be answered. Default 0: their handlers are aborted at once. */
   readonly drain?: number;
 }
+
+/** libvirtd's `keepalive_interval` and `keepalive_count`. */
+const KEEP_ALIVE: KeepAliveOptions = { interval: 5, count: 5 };
 
 /** Procedures that are answered before authentication: 66 to 70 of the REMOTE program. */
 function isAuthentication(procedure: AnyProcedure): boolean {
@@ -133,7 +142,7 @@ export class Server implements AsyncDisposable {
       ...(onDrop === undefined ? {} : { onDrop: (reason, header) => onDrop(reason, header, session) }),
     };
     const peer = new Peer(transport, options);
-    const session = new Session(++this.#lastId, peer, gone.signal);
+    const session = new Session(++this.#lastId, peer, gone.signal, this.#options.keepAlive ?? KEEP_ALIVE);
     this.#peers.set(session, peer);
     peer.onClose((reason) => {
       this.#peers.delete(session);

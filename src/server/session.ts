@@ -1,4 +1,4 @@
-import type { AnyProcedure, Peer } from "../rpc/index.ts";
+import type { AnyProcedure, KeepAliveOptions, Peer } from "../rpc/index.ts";
 import type { PeerIdentity } from "../transport/index.ts";
 import type { EventProcedure } from "../xdr/index.ts";
 
@@ -24,12 +24,22 @@ export class Session {
   /** False until the client has authenticated, where the listener wants that: only AUTH_ procedures are answered. */
   authenticated = true;
   readonly #peer: Peer;
+  readonly #keepAlive: KeepAliveOptions | false;
 
-  constructor(id: number, peer: Peer, signal: AbortSignal) {
+  constructor(id: number, peer: Peer, signal: AbortSignal, keepAlive: KeepAliveOptions | false) {
     this.id = id;
     this.identity = peer.identity;
     this.#peer = peer;
     this.signal = signal;
+    this.#keepAlive = keepAlive;
+  }
+
+  /**
+   * Pings the client from now on when it is silent, as the server's options say. For a client that has said that it
+   * answers: one that asked for VIR_DRV_FEATURE_PROGRAM_KEEPALIVE; C's client hangs up on pings it did not ask for.
+   */
+  startKeepAlive(): void {
+    this.#peer.setKeepAlive(this.#keepAlive);
   }
 
   /** Sends an event to the client. False when it has gone. @throws {XdrError} where the message does not fit */

@@ -1,7 +1,11 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type RemoteClient, remoteDescription, RemoteClient as Stubs } from "../../src/generated/remote/index.ts";
+import { remoteProgram } from "../../src/hypervisor/index.ts";
 import { type AnyProcedure, Peer } from "../../src/rpc/index.ts";
+import { createServer } from "../../src/server/index.ts";
 import { pair } from "../../src/transport/index.ts";
+import { RawEnd } from "../rpc/raw-end.ts";
+import { frame, KEEPALIVE, REMOTE, words } from "../rpc/wire.ts";
 import { guestXml, startGuest, TestHost, virt } from "./hosts.ts";
 
 /** A client that has not opened its connection. */
@@ -41,6 +45,34 @@ test("before it is open, a connection answers authentication, keepalive support 
     virt(1, "internal error: connection already open"),
   );
   await peer.close();
+});
+
+test("keepalive: a client that asked for feature 10 is pinged when silent, and dropped; one that did not never is", async () => {
+  await using host = new TestHost();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    await using server = createServer({
+      programs: [remoteProgram(host.hypervisor)],
+      keepAlive: { interval: 5, count: 1 },
+    });
+    const [asking, silent] = [0, 1].map(() => {
+      const [near, far] = pair();
+      server.accept(far);
+      return new RawEnd(near);
+    }) as [RawEnd, RawEnd];
+    const supportsFeature = 60;
+    asking.write(frame({ prog: REMOTE, proc: supportsFeature }, words(10)));
+    expect((await asking.expect()).payload).toEqual(words(1));
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await asking.expect()).toMatchObject({ prog: KEEPALIVE, proc: 1, type: 2 });
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await asking.next()).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(60_000);
+    silent.write(frame({ prog: REMOTE, proc: supportsFeature }, words(10)));
+    expect((await silent.expect()).type).toBe(1); // the reply is the first that it hears
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test.each(["qemu:///system", "test:///default", "virtwire:///", "QEMU:///session"])("opens %s", async (name) => {

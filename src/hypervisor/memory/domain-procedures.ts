@@ -2,6 +2,9 @@ import {
   VirDomainCreateFlags,
   VirDomainDefineFlags,
   VirDomainDestroyFlagsValues,
+  VirDomainEventDefinedDetailType,
+  VirDomainEventType,
+  VirDomainEventUndefinedDetailType,
   VirDomainMemoryFlags,
   VirDomainModificationImpact,
   VirDomainPausedReason,
@@ -47,14 +50,21 @@ const NO_FLAGS = 0;
 
 /** Domains: what they are, and their life from define to undefine. */
 export function domainProcedures(host: Host) {
-  const { domains } = host;
+  const { domains, events } = host;
   const named = (what: string) => driverError(VirErrorNumber.VIR_ERR_NO_DOMAIN, `no domain with matching ${what}`);
 
   const define = (xml: string): { dom: NonnullDomain } => {
     const definition = parseDomainXml(xml);
     const domain = domains.claim(definition, "any");
+    const isNew = domain.config === undefined;
     domain.config = definition;
     domains.add(domain);
+    const { VIR_DOMAIN_EVENT_DEFINED_ADDED, VIR_DOMAIN_EVENT_DEFINED_UPDATED } = VirDomainEventDefinedDetailType;
+    events.lifecycle(
+      domain.reference,
+      VirDomainEventType.VIR_DOMAIN_EVENT_DEFINED,
+      isNew ? VIR_DOMAIN_EVENT_DEFINED_ADDED : VIR_DOMAIN_EVENT_DEFINED_UPDATED,
+    );
     return { dom: domain.reference };
   };
 
@@ -75,10 +85,12 @@ export function domainProcedures(host: Host) {
   const undefine = (reference: NonnullDomain): void => {
     const domain = domains.find(reference);
     if (domain.config === undefined) throw operationInvalid("cannot undefine transient domain");
-    const { name } = domain;
+    const before = domain.reference;
     domain.config = undefined;
     domain.autostart = false;
-    if (domain.guest === undefined) domains.remove(domain, name);
+    if (domain.guest === undefined) domains.remove(domain, before.name);
+    const { VIR_DOMAIN_EVENT_UNDEFINED_REMOVED } = VirDomainEventUndefinedDetailType;
+    events.lifecycle(before, VirDomainEventType.VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_REMOVED);
   };
 
   /** The guest obeys at once. */
@@ -129,7 +141,9 @@ export function domainProcedures(host: Host) {
     },
     domainReboot({ dom, flags }) {
       checkFlags(flags, SHUTDOWN_FLAGS, "virDomainReboot");
-      runsHere(domains.find(dom));
+      const domain = domains.find(dom);
+      runsHere(domain);
+      events.reboot(domain.reference);
     },
     domainReset({ dom, flags }) {
       checkFlags(flags, NO_FLAGS, "virDomainReset");
@@ -150,7 +164,12 @@ export function domainProcedures(host: Host) {
       if (domain.config === undefined) throw operationInvalid("cannot rename a transient domain");
       if (domain.guest !== undefined) throw operationInvalid("cannot rename active domain");
       if (newName === null) throw invalidArgument("new domain name is missing");
+      const before = domain.reference;
       domains.rename(domain, renamed(domain.config, newName));
+      const { VIR_DOMAIN_EVENT_DEFINED_RENAMED } = VirDomainEventDefinedDetailType;
+      const { VIR_DOMAIN_EVENT_UNDEFINED_RENAMED } = VirDomainEventUndefinedDetailType;
+      events.lifecycle(before, VirDomainEventType.VIR_DOMAIN_EVENT_UNDEFINED, VIR_DOMAIN_EVENT_UNDEFINED_RENAMED);
+      events.lifecycle(domain.reference, VirDomainEventType.VIR_DOMAIN_EVENT_DEFINED, VIR_DOMAIN_EVENT_DEFINED_RENAMED);
       return { retcode: 0 };
     },
 

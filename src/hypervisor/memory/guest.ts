@@ -41,6 +41,8 @@ export interface GuestOptions {
   readonly memory: GuestMemory;
   readonly state: "starting" | "incoming";
   readonly clock: Clock;
+  /** Told of every change of state, once it has happened. */
+  readonly onMove?: (from: GuestState, to: GuestState) => void;
 }
 
 /** A domain's active half: what exists from its start to its stop. */
@@ -50,6 +52,7 @@ export class Guest {
   definition: DomainDefinition;
   readonly memory: GuestMemory;
   readonly #clock: Clock;
+  readonly #onMove: GuestOptions["onMove"];
   readonly #gone = new AbortController();
   #state: GuestState;
   #reason: number;
@@ -57,13 +60,14 @@ export class Guest {
   #ran = 0;
   #runningSince: number | undefined;
 
-  constructor({ id, definition, memory, state, clock }: GuestOptions) {
+  constructor({ id, definition, memory, state, clock, onMove }: GuestOptions) {
     this.id = id;
     this.definition = definition;
     this.memory = memory;
     this.#state = state;
     this.#reason = shown[state][1];
     this.#clock = clock;
+    this.#onMove = onMove;
   }
 
   get state(): GuestState {
@@ -101,6 +105,7 @@ export class Guest {
       this.#ran += this.#clock.now() - this.#runningSince;
       this.#runningSince = undefined;
     }
+    const from = this.#state;
     this.#state = to;
     this.#reason = reason ?? shown[to][1];
     if (to === "running") this.#runningSince = this.#clock.now();
@@ -108,5 +113,6 @@ export class Guest {
       this.#gone.abort();
       this.memory.free();
     }
+    this.#onMove?.(from, to);
   }
 }

@@ -1,6 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { hostname, totalmem } from "node:os";
 import {
+  VirDomainEventStartedDetailType,
+  VirDomainEventType,
   VirDomainPausedReason,
   VirDomainRunningReason,
   VirDomainShutoffReason,
@@ -8,10 +10,11 @@ import {
 } from "../../generated/libvirt/index.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Domain } from "./domain.ts";
+import { DomainEvents } from "./domain-events.ts";
 import { DomainList } from "./domain-list.ts";
 import type { DomainDefinition } from "./domain-xml.ts";
 import { driverError, notRunning } from "./driver-errors.ts";
-import { Guest } from "./guest.ts";
+import { Guest, type GuestOptions } from "./guest.ts";
 import { MemoryBudget } from "./guest-memory.ts";
 import { isMigrationHost } from "./migration-uri.ts";
 
@@ -49,6 +52,7 @@ export class Host {
   /** Tells hosts apart, so that a guest isn't migrated onto the host that it is on. */
   readonly uuid = Uint8Array.from(randomBytes(16));
   readonly domains = new DomainList();
+  readonly events = new DomainEvents();
   readonly memory: MemoryBudget;
   readonly clock: Clock;
   readonly timeouts: MigrationTimeouts;
@@ -81,9 +85,18 @@ export class Host {
   /** Gives a domain a guest with memory, and lists it. The guest is not yet running. */
   attachGuest(domain: Domain, definition: DomainDefinition, state: "starting" | "incoming"): Guest {
     const memory = this.memory.allocate(definition.memoryKib * 1024n);
-    const guest = new Guest({ id: ++this.#lastId, definition, memory, state, clock: this.clock });
+    const onMove: GuestOptions["onMove"] = (from, to) => this.events.moved(domain.reference, from, to);
+    const guest = new Guest({ id: ++this.#lastId, definition, memory, state, clock: this.clock, onMove });
     domain.attach(guest);
     this.domains.add(domain);
+    if (state === "incoming") {
+      const { VIR_DOMAIN_EVENT_STARTED_MIGRATED } = VirDomainEventStartedDetailType;
+      this.events.lifecycle(
+        domain.reference,
+        VirDomainEventType.VIR_DOMAIN_EVENT_STARTED,
+        VIR_DOMAIN_EVENT_STARTED_MIGRATED,
+      );
+    }
     return guest;
   }
 
@@ -107,7 +120,8 @@ export class Host {
     domain.autoDestroy?.();
     domain.detach(shutoffReason);
     if (domain.config === undefined) this.domains.remove(domain, name);
-    guest.move("stop"); // last: migrations of it hear of this, and end
+    guest.move("stop"); // migrations of it hear of this, and end
+    this.events.stopped(domain.reference, shutoffReason);
   }
 
   /** Ends whatever is going on and frees all memory. */

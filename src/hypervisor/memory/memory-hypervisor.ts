@@ -1,5 +1,6 @@
 import { VirDrvFeature } from "../../generated/libvirt/index.ts";
 import type { Hypervisor } from "../hypervisor.ts";
+import { eventProcedures } from "./domain-events.ts";
 import { domainProcedures } from "./domain-procedures.ts";
 import { Host, type MemoryHypervisorOptions } from "./host.ts";
 import { hostProcedures } from "./host-procedures.ts";
@@ -32,7 +33,12 @@ export function createMemoryHypervisor(options: MemoryHypervisorOptions = {}): H
       return scheme !== undefined && server === "" && schemes.has(scheme.toLowerCase()) && PATHS.has(path ?? "");
     },
     supportsFeature: (feature) => features.has(feature),
-    procedures: { ...hostProcedures(host, TYPE), ...domainProcedures(host), ...migrationProcedures(host) },
+    procedures: {
+      ...hostProcedures(host, TYPE),
+      ...domainProcedures(host),
+      ...eventProcedures(host.events),
+      ...migrationProcedures(host),
+    },
     close: () => host.close(),
     [Symbol.asyncDispose]: () => host.close(),
   };

@@ -52,7 +52,7 @@ afterAll(() => {
 });
 
 test("the README has the examples that are run here, and no other TypeScript", () => {
-  expect(examples.map(({ name }) => name)).toEqual(["client", "server", "migrate"]);
+  expect(examples.map(({ name }) => name)).toEqual(["client", "events", "server", "migrate"]);
   expect(readme.match(/^```ts$/gm)).toHaveLength(examples.length);
 });
 
@@ -68,6 +68,36 @@ test("client", async () => {
   expect(lines[1]).toBe("web running 4096n");
   expect(lines[2]).toBe("Domain not found: no domain with matching name 'nope'");
   expect(lines[3]).toBe("0 CPU models");
+});
+
+test("events", async () => {
+  const uri = await daemon();
+  const xml = join(folder, "heard.xml");
+  writeFileSync(xml, "<domain type='test'><name>web</name><memory>4096</memory><os><type>hvm</type></os></domain>");
+  const child = spawn(process.execPath, [join(folder, "events.js"), uri], { stdio: ["ignore", "pipe", "inherit"] });
+  daemons.push(child);
+  let heard = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    heard += text;
+  });
+  const ended = once(child, "exit");
+  // Until it listens: what was before that it cannot hear.
+  await expect
+    .poll(
+      async () => {
+        if (heard === "") {
+          await virtwire("define", "-c", uri, xml);
+          await virtwire("undefine", "-c", uri, "web");
+        }
+        return child.exitCode;
+      },
+      { timeout: 30_000 },
+    )
+    .toBe(0);
+  await ended;
+  const lines = heard.trimEnd().split("\n");
+  expect(lines.at(-1)).toBe("web 1 0");
+  expect(["web 0 0", "web 1 0"]).toContain(lines[0]);
 });
 
 test("server: ends well when it is told to", async () => {

@@ -1,4 +1,4 @@
-import { limits } from "../figures/limits.ts";
+import { limits, others } from "../figures/limits.ts";
 import type { BenchResult } from "../harness/result.ts";
 import { times } from "../harness/table.ts";
 import { OWNED, ratiosByRow } from "./ratios.ts";
@@ -40,12 +40,17 @@ function ratioTable(result: BenchResult): string {
 }
 
 function figureTable({ figures }: BenchResult): string {
-  const rows = limits.map(({ key, label, limit, unit }) => {
-    const value = (figures[key] ?? Number.NaN) / unit.size;
-    const holds = value < limit ? "holds" : "missed";
-    return [label, `${Number(value.toPrecision(3))} ${unit.name}`, `${limit} ${unit.name}`, holds];
+  const shown = ({ key, unit }: (typeof others)[number]): string =>
+    `${Number(((figures[key] ?? Number.NaN) / unit.size).toPrecision(3))} ${unit.name}`;
+  const rows = limits.map((figure) => {
+    const holds = (figures[figure.key] ?? Number.NaN) / figure.unit.size < figure.limit ? "holds" : "missed";
+    return [figure.label, shown(figure), `${figure.limit} ${figure.unit.name}`, holds];
   });
-  return table(["figure", "is", "limit", ""], rows);
+  const compared = others.filter(({ key }) => figures[key] !== undefined);
+  return table(
+    ["figure", "is", "limit", ""],
+    [...rows, ...compared.map((figure) => [figure.label, shown(figure), "", ""])],
+  );
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

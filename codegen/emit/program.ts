@@ -1,8 +1,8 @@
-import type { Module, Procedure, Program, Type } from "../model.ts";
-import { descriptionName, Names, programName } from "./names.ts";
+import type { Module, Procedure, Program } from "../model.ts";
+import { descriptionName, programName } from "./names.ts";
 import { doc, list, SourceFile, WIDTH } from "./source-file.ts";
 import type { TypeTable } from "./type-table.ts";
-import { type EmitOptions, folderOf, procedureTypes, TypeWriter } from "./types.ts";
+import { type EmitOptions, procedureTypes, TypeWriter } from "./types.ts";
 
 /** One program of a module, and what its files need to know. */
 export interface ProgramContext {
@@ -22,83 +22,92 @@ export function emitProcedures({ program, names, module, table, options }: Progr
   file.add(
     `export const program: ${id} = { name: "${program.name}", number: 0x${program.number.toString(16)}, version: ${program.version} };`,
   );
-  const maker = (kind: string, values: boolean): string => {
-    if (!values) return "";
-    const of = file.value(`${kind}sOf`, options.runtime);
-    const name = local.free(kind);
-    file.add(`const ${name} = /* @__PURE__ */ ${of}(program);`);
-    return name;
-  };
-  const local = new Names(["program", "t", ...names.values()]);
-  const events = program.procedures.filter(({ msg }) => msg !== null);
-  const makeProcedure = maker("procedure", calls(program).length > 0);
-  const makeEvent = maker("event", events.length > 0);
-  const codec = (types: readonly Type[]): string[] => codecFunctions(types, writer, file, table, options);
+  const [makeProcedure, makeEvent] = [file.own("procedure"), file.own("event")];
+  if (calls(program).length > 0) {
+    file.add(`const ${makeProcedure} = /* @__PURE__ */ ${file.value("proceduresOf", options.runtime)}(program);`);
+  }
+  if (program.procedures.some(({ msg }) => msg !== null)) {
+    file.add(`const ${makeEvent} = /* @__PURE__ */ ${file.value("eventsOf", options.runtime)}(program);`);
+  }
   for (const procedure of program.procedures) {
     const { args, ret, msg } = procedureTypes(procedure);
     const { acl, aclfilter, since, sparseflag, fds, priority } = procedure.annotations;
     const stream = streamOf(procedure);
     const facts = [quote(procedure.name), String(procedure.number)];
     const release = since === undefined ? [] : [quote(since)];
-    const name = names.get(procedure)!;
+    let type: string;
+    let payloads: readonly string[];
+    let make: string;
+    let lines: readonly (readonly string[])[];
     if (procedure.msg !== null) {
-      const type = `${file.type("EventProcedure", options.runtime)}<`;
-      file.add(
-        ...doc(about(procedure)),
-        list(`export const ${name}: ${type}`, [writer.payloadType(msg)], `> = /* @__PURE__ */ ${makeEvent}(`, 0, true),
-        ...rows([[...facts, strings(aclfilter)], codec(msg), release]),
-        ");",
-      );
-      continue;
+      type = file.type("EventProcedure", options.runtime);
+      payloads = [writer.payloadType(msg)];
+      make = makeEvent;
+      lines = [[...facts, strings(aclfilter)], writer.payloadCodec(msg), release];
+    } else {
+      const more = [
+        ...(aclfilter.length === 0 ? [] : [`aclFilter: ${strings(aclfilter)}`]),
+        ...(stream === undefined ? [] : [`stream: "${stream}"`]),
+        ...(sparseflag === undefined ? [] : [`sparseFlag: ${quote(sparseflag)}`]),
+        ...(fds === undefined ? [] : [`fds: "${fds}"`]),
+      ];
+      type = file.type(stream === undefined ? "Procedure" : "StreamProcedure", options.runtime);
+      payloads = [writer.payloadType(args), writer.payloadType(ret)];
+      make = makeProcedure;
+      lines = [
+        [...facts, quote(priority ?? "low"), strings(acl)],
+        writer.payloadCodec(args),
+        writer.payloadCodec(ret),
+        more.length === 0 ? release : [release[0] ?? "undefined", `{ ${more.join(", ")} }`],
+      ];
     }
-    const more = [
-      ...(aclfilter.length === 0 ? [] : [`aclFilter: ${strings(aclfilter)}`]),
-      ...(stream === undefined ? [] : [`stream: "${stream}"`]),
-      ...(sparseflag === undefined ? [] : [`sparseFlag: ${quote(sparseflag)}`]),
-      ...(fds === undefined ? [] : [`fds: "${fds}"`]),
-    ];
-    const rest = more.length === 0 ? release : [release[0] ?? "undefined", `{ ${more.join(", ")} }`];
-    const type = file.type(stream === undefined ? "Procedure" : "StreamProcedure", options.runtime);
-    const payloads = [writer.payloadType(args), writer.payloadType(ret)];
     file.add(
       ...doc(about(procedure)),
-      list(`export const ${name}: ${type}<`, payloads, `> = /* @__PURE__ */ ${makeProcedure}(`, 0, true),
-      ...rows([[...facts, quote(priority ?? "low"), strings(acl)], codec(args), codec(ret), rest]),
+      list(`export const ${names.get(procedure)!}: ${type}<`, payloads, `> = /* @__PURE__ */ ${make}(`, 0, true),
+      ...rows(lines),
       ");",
     );
   }
   return file.toString();
 }
 
-/** `client.ts`: an interface with one method a procedure, and the class that has them. */
+/** `client.ts`: a class with one method a procedure. */
 export function emitClient({ program, names, module, table, options }: ProgramContext): string {
-  const client = `${programName(program)}Client`;
-  const file = new SourceFile(module.file, [client, "Stream"]);
+  const file = new SourceFile(module.file, [`${programName(program)}Client`, "Stream"]);
   const writer = new TypeWriter(file, table, module, options, typesNamespace(file, options));
   const caller = file.type("Caller", options.runtime);
-  const make = file.value("clientOf", options.runtime);
-  const description = file.value(descriptionName(program), "./server.js");
-  const streams = calls(program).some((procedure) => streamOf(procedure) !== undefined);
-  const methods = calls(program).map((procedure) => {
+  const procedures = file.namespace("procedures", "./procedures.js", false);
+  const methods = calls(program).flatMap((procedure) => {
     const { args, ret } = procedureTypes(procedure);
     const [a, r] = [writer.payloadType(args), writer.payloadType(ret)];
+    const name = names.get(procedure)!;
     const parameters = [
       ...(a === "void" ? [] : [`args: ${a}`]),
       `options?: ${file.type("CallOptions", options.runtime)}`,
     ];
-    const result = streamOf(procedure) === undefined ? r : `${file.type("StreamReply", options.runtime)}<${r}, Stream>`;
-    const method = `  ${list(`${names.get(procedure)!}(`, parameters, `): Promise<${result}>;`, 2)}`;
-    return [...doc(about(procedure), "  "), method].join("\n");
+    const streams = streamOf(procedure) !== undefined;
+    const result = streams ? `${file.type("StreamReply", options.runtime)}<${r}, Stream>` : r;
+    const method = streams ? "open" : "call";
+    return [
+      "",
+      ...doc(about(procedure), "  "),
+      `  ${list(`${name}(`, parameters, `): Promise<${result}> {`, 2)}`,
+      `    return this.#caller.${method}(${procedures}.${name}, ${a === "void" ? "undefined" : "args"}, options);`,
+      "  }",
+    ];
   });
   file.add(
     ...doc([
       `The ${program.name} program as a client calls it: a method a procedure, arguments and results as in the .x file.`,
     ]),
-    `export interface ${client}<${streams ? "Stream" : "_Stream"} = unknown> {`,
+    `export class ${programName(program)}Client<Stream = unknown> {`,
+    `  readonly #caller: ${caller}<Stream>;`,
+    "",
+    `  constructor(caller: ${caller}<Stream>) {`,
+    "    this.#caller = caller;",
+    "  }",
     ...methods,
     "}",
-    list(`export const ${client}: new <Stream = unknown>(`, [`caller: ${caller}<Stream>`], `) => ${client}<Stream> =`),
-    `  /* @__PURE__ */ ${make}(${description});`,
   );
   return file.toString();
 }
@@ -144,32 +153,6 @@ export function emitServer({ program, names, module, table, options }: ProgramCo
   return file.toString();
 }
 
-/** The two functions that write and read a payload: a type's own where there is one. */
-function codecFunctions(
-  types: readonly Type[],
-  writer: TypeWriter,
-  file: SourceFile,
-  table: TypeTable,
-  options: EmitOptions,
-): string[] {
-  const real = types.filter(({ kind }) => kind !== "void");
-  const [first] = real;
-  if (first === undefined) {
-    return [file.value("encodeVoid", options.runtime), file.value("decodeVoid", options.runtime)];
-  }
-  if (real.length === 1 && first.kind === "ref") {
-    const { name, module } = table.entry(first.name);
-    const functions = [`encode${name}`, `decode${name}`];
-    if (module === table.module) return functions.map((each) => `${typesNamespace(file, options, false)}.${each}`);
-    return functions.map((each) => file.value(each, `${options.up ?? ""}../${folderOf(module)}/types.js`));
-  }
-  const several = real.length > 1;
-  const at = (i: number): string | undefined => (several ? `"[${i}]"` : undefined);
-  const encode = real.flatMap((type, i) => writer.encode(type, several ? `v[${i}]` : "v", at(i))).join(" ");
-  const decode = real.map((type, i) => writer.decode(type, at(i))).join(", ");
-  return [`(w, v) => { ${encode} }`, `(r) => ${several ? `[${decode}]` : decode}`];
-}
-
 /** Arguments in groups, a line each; a group that is too long for one gets a line an argument. */
 function rows(groups: readonly (readonly string[])[]): string[] {
   return groups.flatMap((items) => {
@@ -193,7 +176,7 @@ export function calls(program: Program): readonly Procedure[] {
 }
 
 /** Ours says it outright; libvirt's says which side transmits. */
-function streamOf({ annotations }: Procedure): "read" | "write" | "both" | undefined {
+export function streamOf({ annotations }: Procedure): "read" | "write" | "both" | undefined {
   if (annotations.stream !== undefined) return annotations.stream;
   if (annotations.readstream !== undefined) return annotations.writestream === undefined ? "read" : "both";
   return annotations.writestream === undefined ? undefined : "write";

@@ -1,11 +1,11 @@
-import type { Field, NumberRef, Procedure, Type } from "../model.ts";
+import type { Field, Procedure, Type } from "../model.ts";
 import { camelCase, Names, typeNames } from "./names.ts";
-import { calls, type ProgramContext, typesNamespace } from "./program.ts";
+import { calls, type ProgramContext, streamOf, typesNamespace } from "./program.ts";
 import { doc, list, SourceFile } from "./source-file.ts";
 import type { TypeTable } from "./type-table.ts";
-import { folderOf, procedureTypes, TypeWriter } from "./types.ts";
+import { procedureTypes, TypeWriter } from "./types.ts";
 
-/** An array that may have so many elements is worth to be decoded one by one. */
+/** An array that may have so many elements is worth decoding one by one. */
 const MANY = 1024;
 
 /** Types that are read by one method of the reader, whatever the bytes say. */
@@ -28,20 +28,12 @@ export function emitRecords({ program, names, module, table, options }: ProgramC
   const taken = new Names([...names.values(), ...types, ...module.constants.map(({ name }) => name)]);
   const own = new Map(long.map(({ procedure }) => [procedure, taken.free(`${names.get(procedure)!}Records`)]));
   const file = new SourceFile(module.file, own.values());
-  const t = typesNamespace(file, options, false);
-  const writer = new TypeWriter(file, table, module, options, t);
+  const writer = new TypeWriter(file, table, module, options, typesNamespace(file, options, false));
   const p = file.namespace("p", "./procedures.js", false);
-  const value = (name: string, from: typeof module): string =>
-    from === module ? `${t}.${name}` : file.value(name, `${options.up ?? ""}../${folderOf(from)}/types.js`);
-  const limit = (max: NumberRef): string => {
-    const { expression, import: needed } = table.constant(max);
-    return needed === undefined ? expression : expression.replace(needed.name, value(needed.name, needed.module));
-  };
   const make = file.value("recordsOf", options.runtime);
   for (const { procedure, array, before, after } of long) {
     const { args, ret } = procedureTypes(procedure);
     const element = table.resolve(array.type.element) as Type & { kind: "ref" };
-    const entry = table.entry(element.name);
     const field = JSON.stringify(camelCase(array.name));
     const result = `${file.type("WithRecords", options.runtime)}<${writer.payloadType(ret)}, ${field}>`;
     const scalars = (label: string, fields: readonly Field[]): string[] => {
@@ -53,9 +45,9 @@ export function emitRecords({ program, names, module, table, options }: ProgramC
       return [list(`${label}: {`, items, "}", 2)];
     };
     const layout = [
-      `max: ${limit(array.type.max)}`,
+      `max: ${writer.number(array.type.max)}`,
       `least: ${table.leastBytes(element)}`,
-      `decode: ${value(`decode${entry.name}`, entry.module)}`,
+      `decode: ${writer.codec("decode", element.name)}`,
       ...scalars("before", before),
       ...scalars("after", after),
     ];
@@ -80,7 +72,7 @@ export function emitRecords({ program, names, module, table, options }: ProgramC
 
 /** A result that is one array of many structs and some scalars around it. */
 function longReply(procedure: Procedure, table: TypeTable): LongReply | undefined {
-  if (procedure.ret?.kind !== "ref") return undefined;
+  if (procedure.ret?.kind !== "ref" || streamOf(procedure) !== undefined) return undefined;
   const resolved = table.resolve(procedure.ret);
   if (resolved.kind !== "ref") return undefined;
   const { definition } = table.entry(resolved.name);

@@ -16,11 +16,7 @@ export class TypeTable {
   readonly #inner = new Set<string>();
   readonly #recursive: ReadonlySet<string>;
 
-  /** The module whose names these are, besides those of what it imports. */
-  readonly module: Module;
-
   constructor(module: Module) {
-    this.module = module;
     for (const each of visible(module)) {
       const names = typeNames(each);
       for (const definition of each.definitions) {

@@ -1,7 +1,7 @@
 import type { Definition, Enum, Field, Module, NumberRef, Procedure, Struct, Type, Typedef, Union } from "../model.ts";
 import { NO_LIMIT } from "../model.ts";
 import { camelCase, constantName, typeNames } from "./names.ts";
-import { doc, list, SourceFile } from "./source-file.ts";
+import { doc, list, SourceFile, WIDTH } from "./source-file.ts";
 import type { TypeTable } from "./type-table.ts";
 
 /** How a type goes to the wire by one method of the reader and writer, and what TypeScript calls it. */
@@ -103,21 +103,21 @@ export class TypeWriter {
       case "void":
         return [];
       case "opaque":
-        return [`w.fixedOpaque(${value}, ${this.#number(type.length)}${name});`];
+        return [`w.fixedOpaque(${value}, ${this.number(type.length)}${name});`];
       case "quadruple":
         return [`w.fixedOpaque(${value}, 16${name});`];
       case "varOpaque":
-        return [`w.opaque(${value}, ${this.#number(type.max)}${name});`];
+        return [`w.opaque(${value}, ${this.number(type.max)}${name});`];
       case "string":
-        return [`w.${recurring ? "name" : "string"}(${value}, ${this.#number(type.max)}${name});`];
+        return [`w.${recurring ? "name" : "string"}(${value}, ${this.number(type.max)}${name});`];
       case "array":
         return this.#isChar(type.element)
-          ? [`w.fixedChars(${value}, ${this.#number(type.length)}${name});`]
-          : [`w.fixedArray(${value}, ${this.#number(type.length)}, ${this.#function("encode", type.element)}${name});`];
+          ? [`w.fixedChars(${value}, ${this.number(type.length)}${name});`]
+          : [`w.fixedArray(${value}, ${this.number(type.length)}, ${this.#function("encode", type.element)}${name});`];
       case "varArray":
         return this.#isChar(type.element)
-          ? [`w.chars(${value}, ${this.#number(type.max)}${name});`]
-          : [this.#encodeArray(type.element, value, this.#number(type.max), name)];
+          ? [`w.chars(${value}, ${this.number(type.max)}${name});`]
+          : [this.#encodeArray(type.element, value, this.number(type.max), name)];
       case "optional": {
         const inner = this.encode(type.element, value, at);
         if (inner.length === 1) return [`if (w.present(${value})) ${inner[0]}`];
@@ -127,7 +127,7 @@ export class TypeWriter {
         const resolved = this.#table.resolve(type);
         if (resolved.kind !== "ref") return this.encode(resolved, value, at, recurring);
         return [
-          `${this.#codec("encode", resolved.name)}(w, ${value}${this.#table.isInner(resolved.name) ? name : ""});`,
+          `${this.codec("encode", resolved.name)}(w, ${value}${this.#table.isInner(resolved.name) ? name : ""});`,
         ];
       }
       default:
@@ -142,27 +142,27 @@ export class TypeWriter {
       case "void":
         return "undefined";
       case "opaque":
-        return `r.fixedOpaque(${this.#number(type.length)}${name})`;
+        return `r.fixedOpaque(${this.number(type.length)}${name})`;
       case "quadruple":
         return `r.fixedOpaque(16${name})`;
       case "varOpaque":
-        return `r.opaque(${this.#number(type.max)}${name})`;
+        return `r.opaque(${this.number(type.max)}${name})`;
       case "string":
-        return `r.${recurring ? "name" : "string"}(${this.#number(type.max)}${name})`;
+        return `r.${recurring ? "name" : "string"}(${this.number(type.max)}${name})`;
       case "array":
         return this.#isChar(type.element)
-          ? `r.fixedChars(${this.#number(type.length)}${name})`
-          : `r.fixedArray(${this.#number(type.length)}, ${this.#function("decode", type.element)}${name})`;
+          ? `r.fixedChars(${this.number(type.length)}${name})`
+          : `r.fixedArray(${this.number(type.length)}, ${this.#function("decode", type.element)}${name})`;
       case "varArray": {
-        if (this.#isChar(type.element)) return `r.chars(${this.#number(type.max)}${name})`;
-        return this.#decodeArray(type.element, this.#number(type.max), name);
+        if (this.#isChar(type.element)) return `r.chars(${this.number(type.max)}${name})`;
+        return this.#decodeArray(type.element, this.number(type.max), name);
       }
       case "optional":
         return `r.present(${at ?? ""}) ? ${this.decode(type.element, at)} : null`;
       case "ref": {
         const resolved = this.#table.resolve(type);
         if (resolved.kind !== "ref") return this.decode(resolved, at, recurring);
-        return `${this.#codec("decode", resolved.name)}(r${this.#table.isInner(resolved.name) ? name : ""})`;
+        return `${this.codec("decode", resolved.name)}(r${this.#table.isInner(resolved.name) ? name : ""})`;
       }
       default:
         return `r.${PRIMITIVES[type.kind].method}(${at ?? ""})`;
@@ -177,28 +177,21 @@ export class TypeWriter {
     return real.length === 1 ? this.tsType(first) : `[${real.map((type) => this.tsType(type)).join(", ")}]`;
   }
 
-  /** A descriptor's field with their `Codec`: `args: { encode: …, decode: … }`. */
-  payloadCodec(label: string, types: readonly Type[]): string {
+  /** The two functions that write and read a procedure's arguments or result: a type's own where there is one. */
+  payloadCodec(types: readonly Type[]): readonly [encode: string, decode: string] {
     const real = types.filter(({ kind }) => kind !== "void");
     const [first] = real;
-    if (first === undefined) return `${label}: ${this.#file.value("nothing", this.#runtime)}`;
+    if (first === undefined) {
+      return [this.#file.value("encodeVoid", this.#runtime), this.#file.value("decodeVoid", this.#runtime)];
+    }
     if (real.length === 1 && first.kind === "ref") {
-      const items = [`encode: ${this.#codec("encode", first.name)}`, `decode: ${this.#codec("decode", first.name)}`];
-      return list(`${label}: {`, items, "},", 2);
+      return [this.codec("encode", first.name), this.codec("decode", first.name)];
     }
     const several = real.length > 1;
-    const encode = real.flatMap((type, i) =>
-      this.encode(type, several ? `v[${i}]` : "v", several ? `"[${i}]"` : undefined),
-    );
-    const decode = real.map((type, i) => this.decode(type, several ? `"[${i}]"` : undefined)).join(", ");
-    return [
-      `${label}: {`,
-      "    encode: (w, v) => {",
-      ...encode.map((line) => `      ${line}`),
-      "    },",
-      `    decode: (r) => ${several ? `[${decode}]` : decode},`,
-      "  }",
-    ].join("\n");
+    const at = (i: number): string | undefined => (several ? `"[${i}]"` : undefined);
+    const encode = real.flatMap((type, i) => this.encode(type, several ? `v[${i}]` : "v", at(i))).join(" ");
+    const decode = real.map((type, i) => this.decode(type, at(i))).join(", ");
+    return [`(w, v) => { ${encode} }`, `(r) => ${several ? `[${decode}]` : decode}`];
   }
 
   // ---- whole definitions ----
@@ -429,14 +422,14 @@ export class TypeWriter {
 
   /** The function for arrays of a type, called after the codec of one as this file has it: two imports may share a name. */
   #each(direction: "encode" | "decode", element: string): string {
-    return this.#codec(direction, element).replace(/^(.*\.)?(encode|decode)/, "$2Each");
+    return this.codec(direction, element).replace(/^(.*\.)?(encode|decode)/, "$2Each");
   }
 
   /** The functions that arrays were written with so far. */
   defineLists(): void {
     for (const element of this.#lists) {
       const type = this.#typeName(element);
-      const [encode, decode] = [this.#codec("encode", element), this.#codec("decode", element)];
+      const [encode, decode] = [this.codec("encode", element), this.codec("decode", element)];
       const inField = this.#file.value("inField", this.#runtime);
       const least = this.#table.leastBytes({ kind: "ref", name: element });
       const writer = this.#file.type("XdrWriter", this.#runtime);
@@ -479,7 +472,7 @@ export class TypeWriter {
   #function(direction: "encode" | "decode", type: Type): string {
     if (type.kind === "ref") {
       const resolved = this.#table.resolve(type);
-      return this.#codec(direction, resolved.kind === "ref" ? resolved.name : type.name);
+      return this.codec(direction, resolved.kind === "ref" ? resolved.name : type.name);
     }
     if (type.kind in PRIMITIVES) {
       return this.#file.value(`${direction}${PRIMITIVES[type.kind as keyof typeof PRIMITIVES].codec}`, this.#runtime);
@@ -487,7 +480,8 @@ export class TypeWriter {
     return direction === "encode" ? `(w, v) => { ${this.encode(type, "v").join(" ")} }` : `(r) => ${this.decode(type)}`;
   }
 
-  #codec(direction: "encode" | "decode", xName: string): string {
+  /** The function that writes or reads a type. */
+  codec(direction: "encode" | "decode", xName: string): string {
     const { name, module } = this.#table.entry(xName);
     return this.#value(`${direction}${name}`, module);
   }
@@ -498,7 +492,8 @@ export class TypeWriter {
     return module === this.#module ? name : this.#file.type(name, this.#typesOf(module));
   }
 
-  #number(ref: NumberRef): string {
+  /** A length, a limit or a label: its constant where it has one. */
+  number(ref: NumberRef): string {
     const { expression, import: needed } = this.#table.constant(ref);
     if (needed === undefined) return expression;
     return expression.replace(needed.name, this.#value(needed.name, needed.module));
@@ -516,7 +511,7 @@ export class TypeWriter {
   }
 
   #label(ref: NumberRef, tagType: Type): string {
-    return tagType.kind === "bool" ? String(ref.value !== 0) : this.#number(ref);
+    return tagType.kind === "bool" ? String(ref.value !== 0) : this.number(ref);
   }
 
   #isChar(type: Type): boolean {
@@ -573,24 +568,6 @@ export function emitTypes(module: Module, table: TypeTable, options: EmitOptions
   return file.toString();
 }
 
-/** `registry.ts`: every type by its `.x` name. */
-export function emitRegistry(module: Module, table: TypeTable, options: EmitOptions): string {
-  const file = new SourceFile(module.file);
-  const make = file.value("xdrType", options.runtime);
-  const types = file.namespace("t", "./types.js", false);
-  file.add(
-    ...doc(["Every type by its name in the .x file, with whole payloads in and out."]),
-    module.definitions.length === 0 ? "export const types = {} as const;" : "export const types = {",
-    ...module.definitions.map(({ name }) => {
-      const ts = table.entry(name).name;
-      const args = [`"${name}"`, `${types}.encode${ts}`, `${types}.decode${ts}`];
-      return `  ${list(`${name}: ${make}(`, args, "),", 2)}`;
-    }),
-    ...(module.definitions.length === 0 ? [] : ["} as const;"]),
-  );
-  return file.toString();
-}
-
 /** The folder that a module is written to: the `.x` file's name without its ending. */
 export function folderOf(module: Module): string {
   return (module.file.split(/[\\/]/).pop() as string).replace(/\.x$/, "");
@@ -617,7 +594,7 @@ function parameter(key: string): string {
 /** `open(item, item);` in one line if it fits at `indent`, else an item a line. */
 function call(open: string, items: readonly string[], indent: number): string[] {
   const line = `${open}(${items.join(", ")});`;
-  return indent + line.length <= 120 ? [line] : [`${open}(`, ...items.map((item) => `  ${item},`), ");"];
+  return indent + line.length <= WIDTH ? [line] : [`${open}(`, ...items.map((item) => `  ${item},`), ");"];
 }
 
 function quoted(name: string): string {

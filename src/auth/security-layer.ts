@@ -71,7 +71,15 @@ export class SecurityLayerTransport implements Transport {
   }
 
   write(parts: readonly Uint8Array[]): boolean {
-    return this.#inner.write(this.#layer === undefined ? parts : encode(this.#layer, parts));
+    if (this.#layer === undefined) return this.#inner.write(parts);
+    let tokens: readonly Uint8Array[];
+    try {
+      tokens = encode(this.#layer, parts);
+    } catch (error) {
+      this.#fail(error as Error);
+      return true;
+    }
+    return this.#inner.write(tokens);
   }
 
   drained(): Promise<void> {

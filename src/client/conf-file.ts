@@ -1,10 +1,22 @@
 import { VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
 import { type VirtError, virtError } from "../rpc/index.ts";
 
-type ConfValue = string | bigint | readonly ConfValue[];
+/** Nobody asks for a number: it only has to be one. */
+type ConfValue = string | number | readonly ConfValue[];
 
 /** Deeper lists than this are no configuration. */
 const MAX_DEPTH = 16;
+/** Of a number of 64 bits. */
+const MAX_DIGITS = 19;
+
+/** Made once, because a long list asks for them millions of times. */
+const patterns = {
+  name: /[A-Za-z][A-Za-z0-9_]*/y,
+  comment: /#[^\r\n]*/y,
+  triple: /"""[\s\S]*?"""/y,
+  quoted: /"[^"\r\n]*"|'[^'\r\n]*'/y,
+  number: /[+-]?\d+/y,
+};
 
 /**
  * A file in libvirt's own configuration language: `name = value`, with strings in single, double or triple quotes,
@@ -55,6 +67,13 @@ export class ConfFile {
   }
 }
 
+/** Whether an integer has 64 bits. Its length comes first: reading a million digits takes its time. */
+function fits(number: string): boolean {
+  if (number.replace(/^[+-]?0*/, "").length > MAX_DIGITS) return false;
+  const value = BigInt(number.replace(/^\+/, ""));
+  return BigInt.asIntN(64, value) === value;
+}
+
 class Parser {
   readonly #path: string;
   readonly #text: string;
@@ -71,17 +90,19 @@ class Parser {
     for (this.#skipLines(); this.#at < this.#text.length; ) {
       if (this.#next !== "#") {
         const line = this.#line;
-        const name = this.#take(/[A-Za-z][A-Za-z0-9_]*/y) ?? this.#fail("expecting a name");
+        const name = this.#take(patterns.name) ?? this.#fail("expecting a name");
         this.#skipBlanks();
-        if (this.#take(/=/y) === undefined) this.#fail("expecting an assignment");
+        if (!this.#skip("=")) this.#fail("expecting an assignment");
         const value = this.#value(0);
         // Of several, the first counts.
         if (!found.has(name)) found.set(name, { value, line });
         this.#skipBlanks();
       }
-      this.#take(/#[^\r\n]*/y);
-      if (this.#at < this.#text.length && this.#take(/[;\r\n]/y) === undefined) this.#fail("expecting a separator");
-      else if (this.#text[this.#at - 1] === "\n") this.#line++;
+      this.#take(patterns.comment);
+      if (this.#skip("\n")) this.#line++;
+      else if (this.#at < this.#text.length && !this.#skip(";") && !this.#skip("\r")) {
+        this.#fail("expecting a separator");
+      }
       this.#skipLines();
     }
     return found;
@@ -89,41 +110,42 @@ class Parser {
 
   #value(depth: number): ConfValue {
     this.#skipBlanks();
-    const triple = this.#take(/"""[\s\S]*?"""/y);
-    if (triple !== undefined) {
-      this.#line += triple.split("\n").length - 1;
-      return triple.slice(3, -3);
-    }
-    const quoted = this.#take(/"[^"\r\n]*"|'[^'\r\n]*'/y);
-    if (quoted !== undefined && !this.#text.startsWith('"""', this.#at - quoted.length)) return quoted.slice(1, -1);
-    const number = this.#take(/[+-]?\d+/y);
-    if (number !== undefined) {
-      const value = BigInt(number.replace(/^\+/, ""));
-      if (BigInt.asIntN(64, value) === value) return value;
-      const detail = `${this.#path}:${this.#line}: numeric overflow in conf value`;
-      throw virtError(VirErrorNumber.VIR_ERR_OVERFLOW, VirErrorDomain.VIR_FROM_CONF, detail);
-    }
     switch (this.#next) {
-      case "[":
-        return depth === MAX_DEPTH ? this.#fail("lists nested too deeply") : this.#list(depth + 1);
       case '"':
       case "'":
-        return this.#fail("unterminated string");
-      case "+":
-      case "-":
-        return this.#fail("unterminated number");
+        return this.#string();
+      case "[":
+        return depth === MAX_DEPTH ? this.#fail("lists nested too deeply") : this.#list(depth + 1);
       default:
-        return this.#fail("expecting a value");
+        return this.#number();
     }
+  }
+
+  #string(): string {
+    const text = this.#take(patterns.triple);
+    if (text !== undefined) {
+      this.#line += text.split("\n").length - 1;
+      return text.slice(3, -3);
+    }
+    if (this.#text.startsWith('"""', this.#at)) this.#fail("unterminated string");
+    return this.#take(patterns.quoted)?.slice(1, -1) ?? this.#fail("unterminated string");
+  }
+
+  #number(): number {
+    const number = this.#take(patterns.number);
+    if (number === undefined) this.#fail(/[+-]/.test(this.#next ?? "") ? "unterminated number" : "expecting a value");
+    if (number.length < MAX_DIGITS || fits(number)) return Number(number);
+    const detail = `${this.#path}:${this.#line}: numeric overflow in conf value`;
+    throw virtError(VirErrorNumber.VIR_ERR_OVERFLOW, VirErrorDomain.VIR_FROM_CONF, detail);
   }
 
   #list(depth: number): ConfValue {
     const items: ConfValue[] = [];
     this.#at++;
-    for (this.#skipLines(); this.#take(/\]/y) === undefined; this.#skipLines()) {
+    for (this.#skipLines(); !this.#skip("]"); this.#skipLines()) {
       if (this.#at === this.#text.length) this.#fail("list is not closed with ]");
       if (items.length > 0) {
-        if (this.#take(/,/y) === undefined) this.#fail("expecting a separator in list");
+        if (!this.#skip(",")) this.#fail("expecting a separator in list");
         this.#skipLines();
         if (this.#next === "]") continue;
       }
@@ -139,17 +161,29 @@ class Parser {
   /** What a sticky pattern matches here, taken. */
   #take(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#at;
-    const [found] = pattern.exec(this.#text) ?? [];
-    this.#at += found?.length ?? 0;
-    return found;
+    if (!pattern.test(this.#text)) return undefined;
+    const from = this.#at;
+    this.#at = pattern.lastIndex;
+    return this.#text.slice(from, this.#at);
+  }
+
+  /** Whether a character was here, which is taken. */
+  #skip(character: string): boolean {
+    if (this.#next !== character) return false;
+    this.#at++;
+    return true;
   }
 
   #skipBlanks(): void {
-    this.#take(/[ \t]*/y);
+    while (this.#next === " " || this.#next === "\t") this.#at++;
   }
 
   #skipLines(): void {
-    this.#line += (this.#take(/[ \t\r\n]*/y) ?? "").split("\n").length - 1;
+    for (; ; this.#at++) {
+      const next = this.#next;
+      if (next === "\n") this.#line++;
+      else if (next !== " " && next !== "\t" && next !== "\r") return;
+    }
   }
 
   #fail(what: string): never {

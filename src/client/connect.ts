@@ -4,6 +4,7 @@ import {
   AbortError,
   type ConnectDiagnostics,
   channels,
+  checkKeepAlive,
   type KeepAliveOptions,
   Peer,
   startTimer,
@@ -44,7 +45,9 @@ export interface ConnectionOptions {
   readonly keepAlive?: KeepAliveOptions | false;
 }
 
-export interface ConnectOptions extends ConnectionOptions, Omit<DialOptions, "readOnly"> {
+export interface ConnectOptions extends ConnectionOptions, Omit<DialOptions, "readOnly" | "conf"> {
+  /** Whether libvirt.conf's `uri_aliases` may name what the URI stands for. Default true; false: VIR_CONNECT_NO_ALIASES. */
+  readonly aliases?: boolean;
   /** Opens the connection again when it is lost. Default false. */
   readonly reconnect?: boolean | ReconnectOptions;
 }
@@ -52,7 +55,10 @@ export interface ConnectOptions extends ConnectionOptions, Omit<DialOptions, "re
 export interface ConnectTransportOptions extends ConnectionOptions {
   /** What CONNECT_OPEN is told: the URI of the driver. Default "": the daemon chooses. */
   readonly name?: string;
-  /** Opens the connection again when it is lost, over what `dial` connects. Default: it does not. */
+  /**
+   * Opens the connection again when it is lost, over what `dial` connects, which must reject when its signal fires.
+   * Default: it does not.
+   */
   readonly reconnect?: ReconnectOptions & { readonly dial: (signal: AbortSignal) => Promise<Transport> };
 }
 
@@ -104,14 +110,19 @@ export function open(uri: string, options: ConnectOptions): Promise<OpenedConnec
 }
 
 /** `connectTransport` up to the object that stands for the connection. */
-export function openTransport(transport: Transport, options: ConnectTransportOptions): Promise<OpenedConnection> {
+export async function openTransport(transport: Transport, options: ConnectTransportOptions): Promise<OpenedConnection> {
   const { name = "", auth = {}, reconnect } = options;
   let first: Transport | undefined = transport;
-  return establish(name, options, reconnect, async (signal) => {
-    const next = first ?? (await reconnect?.dial(signal)) ?? transport;
-    first = undefined;
-    return { transport: next, uri: name, name, auth };
-  });
+  try {
+    return await establish(name, options, reconnect, async (signal) => {
+      const next = first ?? (await reconnect?.dial(signal)) ?? transport;
+      first = undefined;
+      return { transport: next, uri: name, name, auth };
+    });
+  } catch (error) {
+    await transport.close(error as Error); // wrong options are found before anyone looks at it
+    throw error;
+  }
 }
 
 /** Finds the daemon that a URI means, and connects to it. What this takes is loaded with the first connection. */
@@ -121,9 +132,10 @@ async function reach(text: string, options: ConnectOptions, signal: AbortSignal)
     import("./dial.ts"),
     import("./libvirt-conf.ts"),
   ]);
-  const { uri, conf } = await resolveUri(text, options.system === undefined ? {} : { system: options.system });
-  const credentials = options.credentials ?? authConf(uri, options.system);
-  const transport = await dial(uri, { conf, ...options, credentials }, signal);
+  const { aliases, system } = options;
+  const { uri, conf } = await resolveUri(text, { aliases, system });
+  const credentials = options.credentials ?? authConf(uri, system);
+  const transport = await dial(uri, { ...options, conf, credentials }, signal);
   const auth = uri.parameters.get("auth");
   return {
     transport,
@@ -171,8 +183,10 @@ function establish(
 }
 
 /** @throws {TypeError} for numbers that make no sense, before anything is opened */
-function checkOptions({ maxCalls = MAX_CALLS }: ConnectionOptions, reconnect: ReconnectOptions | undefined): void {
+function checkOptions(options: ConnectionOptions, reconnect: ReconnectOptions | undefined): void {
+  const { maxCalls = MAX_CALLS, keepAlive = KEEP_ALIVE } = options;
   if (!(maxCalls >= 1)) throw new TypeError(`maxCalls: ${maxCalls}, at least 1 wanted`);
+  if (keepAlive !== false) checkKeepAlive(keepAlive);
   if (reconnect?.delays?.length === 0) throw new TypeError("reconnect.delays: at least one wanted");
 }
 

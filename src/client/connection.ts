@@ -4,10 +4,13 @@ import {
   AbortError,
   type CloseDiagnostics,
   channels,
+  checkKeepAlive,
+  harmless,
   type KeepAliveOptions,
   type Peer,
   TimeoutError,
   TransportError,
+  uncaught,
 } from "../rpc/index.ts";
 import type { PeerIdentity } from "../transport/index.ts";
 import type { Caller, CallOptions, EventProcedure, Procedure, StreamProcedure, StreamReply } from "../xdr/index.ts";
@@ -171,8 +174,10 @@ export class CoreConnection implements Caller<never>, AsyncDisposable {
    * @throws {TypeError} where the numbers make no sense
    */
   setKeepAlive(interval: number, count: number): boolean {
-    this.#keepAlive = interval <= 0 ? false : { interval, count };
-    if (this.#link.keepAlive) this.#link.peer.setKeepAlive(this.#keepAlive);
+    const wanted = interval <= 0 ? false : { interval, count };
+    if (wanted !== false) checkKeepAlive(wanted); // before it is kept: the next link gets it too
+    this.#keepAlive = wanted;
+    if (this.#link.keepAlive) this.#link.peer.setKeepAlive(wanted);
     return this.#link.keepAlive;
   }
 
@@ -232,21 +237,8 @@ export class CoreConnection implements Caller<never>, AsyncDisposable {
     this.#closeListeners.clear();
     this.#reconnectedListeners.clear();
     this.#listening.clear();
-    for (const listener of listeners) {
-      try {
-        listener(end.reason, end.error);
-      } catch (mistake) {
-        uncaught(mistake);
-      }
-    }
+    for (const listener of listeners) harmless(() => listener(end.reason, end.error));
   }
-}
-
-/** Reports a mistake of the application like any other that nobody caught. It stops nothing here. */
-function uncaught(mistake: unknown): void {
-  queueMicrotask(() => {
-    throw mistake;
-  });
 }
 
 /** @source virNetClientMarkClose and virNetClientKeepAliveDeadCB, libvirt src/rpc/virnetclient.c */

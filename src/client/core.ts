@@ -32,6 +32,7 @@ export {
   VirtError,
 } from "../rpc/index.ts";
 export { XdrError } from "../xdr/index.ts";
+export type { CredentialLookup, Credentials } from "./auth-conf.ts";
 export {
   type ConnectionOptions,
   type ConnectOptions,
@@ -42,4 +43,5 @@ export {
 export { type CloseListener, CoreConnection, type ReconnectedListener } from "./connection.ts";
 export type { SshSettings, TlsSettings, WebSocketSettings } from "./dial.ts";
 export type { Gap, ReconnectOptions } from "./reconnect.ts";
+export type { System } from "./system.ts";
 export type { ConnectUri, UriTransport } from "./uri.ts";

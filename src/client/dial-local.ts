@@ -2,8 +2,7 @@ import { VirErrorDomain } from "../generated/libvirt/index.ts";
 import { startTimer, systemError, TransportError, type VirtError } from "../rpc/index.ts";
 import { sockets, type Transport } from "../transport/index.ts";
 import type { LocalSocket } from "./local-socket.ts";
-import type { System } from "./system.ts";
-import { userRuntimeDirectory } from "./system.ts";
+import { type System, userRuntimeDirectory } from "./system.ts";
 
 /** Bytes in sockaddr_un's path. A name must leave room for the NUL behind it. */
 const SUN_PATH = 108;
@@ -75,15 +74,7 @@ async function connect(path: string, signal: AbortSignal | undefined): Promise<T
     throw systemError(VirErrorDomain.VIR_FROM_RPC, ENAMETOOLONG, `${bytes} bytes, at most ${SUN_PATH - 1}`, detail);
   }
   const { dialUnix } = await sockets();
-  const how = signal === undefined ? {} : { signal };
-  if (!path.startsWith("@")) return dialUnix(path, how);
-  try {
-    // libvirt gives the kernel the whole field for an abstract name, NULs included, and so the name is that long.
-    return await dialUnix(`\0${path.slice(1)}${"\0".repeat(SUN_PATH - bytes)}`, how);
-  } catch (error) {
-    if (!(error instanceof TransportError)) throw error;
-    throw new TransportError(error.code, error.message.replaceAll("\0", ""), { cause: error.cause });
-  }
+  return dialUnix(path, signal === undefined ? {} : { signal });
 }
 
 function isNobodyThere(error: unknown): boolean {

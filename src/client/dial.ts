@@ -52,7 +52,10 @@ export interface SshSettings {
 
 /** For `+ws` and `+wss`. */
 export interface WebSocketSettings extends Omit<WebSocketOptions, "url"> {
-  /** Of the request: `/libvirt`. Default `/`. */
+  /**
+   * Of the HTTP request, with its query if it has one: `/libvirt`. The URI's own path names what the driver opens, as
+   * with every other transport. Default `/`.
+   */
   readonly path?: string;
 }
 
@@ -144,7 +147,7 @@ export async function dial(uri: ConnectUri, options: DialOptions = {}, signal?: 
 }
 
 function websocketUrl({ transport, host = "localhost", port }: ConnectUri, path: string): string {
-  const name = host.includes(":") ? `[${host}]` : host;
+  const name = host.includes(":") ? `[${host}]` : encodeURIComponent(host); // or it could be more than a name
   return `${transport}://${name}${port === undefined ? "" : `:${port}`}${path.startsWith("/") ? "" : "/"}${path}`;
 }
 

@@ -9,11 +9,11 @@ const MAX_CONFIG = 10 << 20;
 
 export interface ResolveOptions {
   /** Whether names from libvirt.conf's `uri_aliases` may stand for URIs. Default true; false is VIR_CONNECT_NO_ALIASES. */
-  readonly aliases?: boolean;
+  readonly aliases?: boolean | undefined;
   /** libvirt.conf. Default: read. */
-  readonly conf?: ConfFile;
+  readonly conf?: ConfFile | undefined;
   /** Default: this machine. */
-  readonly system?: System;
+  readonly system?: System | undefined;
 }
 
 export interface ResolvedUri {

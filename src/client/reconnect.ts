@@ -1,15 +1,26 @@
-import { type Call, LostCallError, type LostCalls, type Peer, startTimer, TransportError } from "../rpc/index.ts";
+import {
+  type Call,
+  LostCallError,
+  type LostCalls,
+  type Peer,
+  ProtocolError,
+  startTimer,
+  TimeoutError,
+  TransportError,
+} from "../rpc/index.ts";
 
 /** How a connection is opened again after it was lost. */
 export interface ReconnectOptions {
   /**
-   * Milliseconds before each attempt, the last one again and again. Each is shortened by chance, by up to half, so
-   * that the clients of a daemon do not all come at once. Default 100, 500, 1000, 2000, 5000, 10000, 30000.
+   * Milliseconds before each attempt, the last one again and again. They begin anew when a link was up for as long as
+   * the last of them: a daemon that takes connections and drops them is not dialled without pause. Each is shortened
+   * by chance, by up to half, so that the clients of a daemon do not all come at once. Default 100, 500, 1000, 2000,
+   * 5000, 10000, 30000.
    */
   readonly delays?: readonly number[];
   /** Attempts in a row before it is given up. Default: no limit. */
   readonly maxAttempts?: number;
-  /** Calls that wait meanwhile, besides those that waited before; further ones fail at once. Default 1000. */
+  /** With so many waiting, further calls fail at once; those that waited before are kept in any case. Default 1000. */
   readonly maxWaiting?: number;
   /** From 0 to 1. Default Math.random. */
   readonly random?: () => number;
@@ -49,6 +60,8 @@ type Happening = "lost" | "dial" | "opened" | "failed" | "givenUp" | "restored" 
 /** Failures of a pipe after which another attempt may go better. Certificates, keys and options stay as they are. */
 const passing: ReadonlySet<string> = new Set(["connect", "eof", "io", "closed", "keepalive", "tls"]);
 
+const DELAYS = [100, 500, 1000, 2000, 5000, 10_000, 30_000];
+
 /** Opens a lost connection again, and keeps the calls that have not been sent. None that was is sent again. */
 export class Reconnector<Link extends { readonly peer: Peer }> {
   readonly #options: ReconnectOptions;
@@ -59,7 +72,12 @@ export class Reconnector<Link extends { readonly peer: Peer }> {
   #waiting = new Set<Call>();
   #state: State = "up";
   #link: Link;
+  /** Since the connection was lost. */
   #attempts = 0;
+  /** Which of the delays comes next. */
+  #step = 0;
+  /** When the present link was there. */
+  #upSince = performance.now();
   /** The attempts being made. */
   #work: Promise<void> = Promise.resolve();
 
@@ -115,6 +133,7 @@ export class Reconnector<Link extends { readonly peer: Peer }> {
   }
 
   #lost({ sent, unsent }: LostCalls, reason: Error): void {
+    if (performance.now() - this.#upSince >= (this.#delays.at(-1) as number)) this.#step = 0;
     const later = this.#waiting;
     this.#waiting = new Set();
     for (const call of [...unsent, ...later]) this.#keep(call);
@@ -145,7 +164,9 @@ export class Reconnector<Link extends { readonly peer: Peer }> {
         return;
       }
       this.#link = link;
+      this.#upSince = performance.now();
       this.#watch(link);
+      if (this.#state !== "restoring") return; // lost already
       await this.#restore(link, { reason, attempts: this.#attempts });
       // It may have been lost meanwhile, and even be back.
       if (this.#link === link && this.#move("restored")) this.#release(link);
@@ -153,9 +174,13 @@ export class Reconnector<Link extends { readonly peer: Peer }> {
     }
   }
 
+  get #delays(): readonly number[] {
+    return this.#options.delays ?? DELAYS;
+  }
+
   #delay(): number {
-    const { delays = [100, 500, 1000, 2000, 5000, 10_000, 30_000], random = Math.random } = this.#options;
-    const delay = delays[Math.min(this.#attempts, delays.length - 1)] as number;
+    const { random = Math.random } = this.#options;
+    const delay = this.#delays[Math.min(this.#step++, this.#delays.length - 1)] as number;
     return delay * (1 - random() / 2);
   }
 
@@ -198,7 +223,7 @@ export class Reconnector<Link extends { readonly peer: Peer }> {
 /** Whether another attempt may go better: not where the daemon has answered, and refused. */
 function mayPass(error: unknown): boolean {
   if (error instanceof TransportError) return passing.has(error.code);
-  return error instanceof Error && (error.name === "TimeoutError" || error.name === "ProtocolError");
+  return error instanceof TimeoutError || error instanceof ProtocolError;
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

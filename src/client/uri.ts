@@ -285,13 +285,8 @@ function check(text: string, part: keyof typeof forbidden, value: string): void 
 /** @source virURIParseParams, libvirt src/util/viruri.c: `;` separates only where no `&` follows. */
 function parseQuery(query: string): [name: string, value: string][] {
   const found: [string, string][] = [];
-  let rest = query;
-  while (rest !== "") {
-    let end = rest.indexOf("&");
-    if (end < 0) end = rest.indexOf(";");
-    if (end < 0) end = rest.length;
-    const piece = rest.slice(0, end);
-    rest = rest.slice(end + 1);
+  const last = query.lastIndexOf("&") + 1;
+  for (const piece of [...query.slice(0, last).split("&"), ...query.slice(last).split(";")]) {
     const equals = piece.indexOf("=");
     if (piece === "" || equals === 0) continue;
     if (equals < 0) found.push([unquoted(piece), ""]);

@@ -1,4 +1,5 @@
 import { VirNetMessageStatus, VirNetMessageType } from "../generated/netmessage/index.ts";
+import type { PeerIdentity } from "../transport/index.ts";
 import type { CallOptions, Procedure } from "../xdr/index.ts";
 import { type CallDiagnostics, channels } from "./diagnostics.ts";
 import { AbortError, TimeoutError } from "./errors.ts";
@@ -23,7 +24,7 @@ export class Call {
   #diagnostics: CallDiagnostics | undefined;
 
   /**
-   * @param connection for diagnostics: who is called
+   * @param callee for diagnostics: who is called
    * @throws {XdrError} where the arguments do not fit their type
    */
   constructor(
@@ -31,7 +32,7 @@ export class Call {
     procedure: Procedure<any, any>,
     args: unknown,
     options: CallOptions | undefined,
-    connection: string | undefined,
+    callee: { readonly identity: PeerIdentity },
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
   ) {
@@ -49,6 +50,7 @@ export class Call {
     };
     this.frame = encodeFrame(header, procedure.args.encode, args, "args");
     if (channels?.call.hasSubscribers === true) {
+      const connection = callee.identity.address;
       this.#diagnostics = { connection, program: program.name, procedure: procedure.name, number };
       channels.call.start(this.#diagnostics);
     }

@@ -23,8 +23,8 @@ export interface ConnectDiagnostics {
 
 /** Of `virtwire:call:start`, `:error` and `:end`: one object for all three. */
 export interface CallDiagnostics {
-  /** The address of the other side. Undefined until the connection is back. */
-  readonly connection: string | undefined;
+  /** The address of the other side; while a connection is lost, of the one that was lost. */
+  readonly connection: string;
   readonly program: string;
   readonly procedure: string;
   readonly number: number;

@@ -41,7 +41,7 @@ export class FrameScanner {
 
   /** Bytes left of the present chunk. */
   get #left(): number {
-    return this.#chunk.byteLength - this.#at;
+    return this.#chunk.length - this.#at; // `byteLength` is a call
   }
 
   /** Takes the next chunk, of any size. It is not copied until `keep`. */
@@ -66,7 +66,8 @@ export class FrameScanner {
       const length = this.#length(this.#chunk, at);
       if (left < length) return undefined;
       this.#at = at + length;
-      return this.#chunk.subarray(at + LENGTH_BYTES, at + length);
+      const { buffer, byteOffset } = this.#chunk;
+      return new Uint8Array(buffer, byteOffset + at + LENGTH_BYTES, length - LENGTH_BYTES); // faster than subarray()
     }
     if (!this.#gather(LENGTH_BYTES, LENGTH_BYTES)) return undefined;
     const length = this.#length(this.#held, this.#from);

@@ -42,5 +42,7 @@ export {
 } from "./dispatcher.ts";
 export { encodeFrame, FrameScanner } from "./frame.ts";
 export { HEADER_BYTES, type Header, LENGTH_BYTES, MAX_FRAME, MIN_FRAME, readHeader, writeHeader } from "./header.ts";
+export { checkKeepAlive } from "./keepalive.ts";
 export { type Answer, type DropReason, Peer, type PeerOptions } from "./peer.ts";
 export { startTimer } from "./timer.ts";
+export { harmless, uncaught } from "./uncaught.ts";

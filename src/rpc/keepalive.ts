@@ -44,6 +44,12 @@ export interface KeepAliveOptions {
   readonly count: number;
 }
 
+/** @throws {TypeError} where the numbers make no sense */
+export function checkKeepAlive({ interval, count }: KeepAliveOptions): void {
+  if (!(interval > 0)) throw new TypeError(`keepalive interval ${interval}: seconds above 0 wanted`);
+  if (!(Number.isInteger(count) && count >= 0)) throw new TypeError(`keepalive count ${count}: 0 or more wanted`);
+}
+
 /**
  * Watches a connection. Whatever arrives counts as a sign of life, what is sent does not. Its timer does not keep a
  * process alive: the socket does.
@@ -58,10 +64,7 @@ export class KeepAlive {
   #unanswered = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @throws {TypeError} where the numbers make no sense */
   constructor({ interval, count }: KeepAliveOptions, ping: () => void, dead: (error: TransportError) => void) {
-    if (!(interval > 0)) throw new TypeError(`keepalive interval ${interval}: seconds above 0 wanted`);
-    if (!(Number.isInteger(count) && count >= 0)) throw new TypeError(`keepalive count ${count}: 0 or more wanted`);
     this.#interval = interval * 1000;
     this.#count = count;
     this.#ping = ping;

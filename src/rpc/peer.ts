@@ -18,9 +18,10 @@ import { AbortError, ProtocolError } from "./errors.ts";
 import { FD_COUNT_BYTES, readFdCount } from "./file-descriptors.ts";
 import { encodeFrame, FrameScanner } from "./frame.ts";
 import { HEADER_BYTES, type Header, LENGTH_BYTES, readHeader } from "./header.ts";
-import { isKeepalive, isPing, KeepAlive, type KeepAliveOptions, PING, PONG } from "./keepalive.ts";
+import { checkKeepAlive, isKeepalive, isPing, KeepAlive, type KeepAliveOptions, PING, PONG } from "./keepalive.ts";
 import { SendQueue } from "./send-queue.ts";
 import { startTimer } from "./timer.ts";
+import { harmless } from "./uncaught.ts";
 import { VirtError, virtError } from "./virt-error.ts";
 
 /** Answers a call of the other side: the reply's frame, or the promise of it, which must not reject. */
@@ -179,8 +180,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
     const { callTimeout } = this.#options;
     const limits =
       callTimeout === undefined || options?.timeout !== undefined ? options : { ...options, timeout: callTimeout };
-    const { address } = this.#transport.peer;
-    return new Call(procedure, args, limits, address, resolve as (value: unknown) => void, reject);
+    return new Call(procedure, args, limits, this, resolve as (value: unknown) => void, reject);
   }
 
   /** For the same: sends a call, or fails it where the connection is over. */
@@ -202,8 +202,10 @@ export class Peer implements Caller<never>, AsyncDisposable {
    * Begins to send pings when the other side is silent; where it does not answer the connection is closed with a
    * TransportError `keepalive`. Only for sides that answer pings: a client asks VIR_DRV_FEATURE_PROGRAM_KEEPALIVE and
    * believes the answer, a server pings clients that asked. Replaces what was said before; `false` ends it.
+   * @throws {TypeError} where the numbers make no sense
    */
   setKeepAlive(options: KeepAliveOptions | false): void {
+    if (options !== false) checkKeepAlive(options);
     this.#keepAlive?.stop();
     this.#keepAlive = undefined;
     if (options === false || this.#state === "closed") return;
@@ -330,7 +332,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
           frame = this.#scanner.next();
           if (frame === undefined) break;
           if (channels?.message.hasSubscribers === true) this.#report("in", frame);
-          this.#route(readHeader(frame), frame.subarray(HEADER_BYTES));
+          this.#route(readHeader(frame), behind(frame, HEADER_BYTES));
         }
         const full = this.#requests >= this.#maxRequests;
         this.#queue.flush(); // replies together, and with them room for further calls
@@ -359,7 +361,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
       case VirNetMessageType.VIR_NET_CALL_WITH_FDS: {
         const count = readFdCount(body);
         if (count > 0) throw new ProtocolError("fds-unsupported", "a call with file descriptors", { count });
-        this.#serve(header, body.subarray(FD_COUNT_BYTES));
+        this.#serve(header, behind(body, FD_COUNT_BYTES));
         return;
       }
       case VirNetMessageType.VIR_NET_REPLY:
@@ -372,7 +374,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
         }
         const count = readFdCount(body);
         this.#scanner.skip(count); // each descriptor comes with a byte outside the frame
-        this.#reply(header, body.subarray(FD_COUNT_BYTES), count);
+        this.#reply(header, behind(body, FD_COUNT_BYTES), count);
         return;
       }
       case VirNetMessageType.VIR_NET_MESSAGE:
@@ -513,7 +515,10 @@ export class Peer implements Caller<never>, AsyncDisposable {
       this.#drop("bad-message", header);
       return;
     }
-    for (const { deliver } of [...listeners]) harmless(() => deliver(message));
+    for (const listener of [...listeners]) {
+      // One may have ended another.
+      if (listeners.has(listener)) harmless(() => listener.deliver(message));
+    }
   }
 
   #drop(reason: DropReason, header: Header): void {
@@ -598,19 +603,13 @@ export class Peer implements Caller<never>, AsyncDisposable {
   }
 }
 
-function listenerKey(program: number, version: number, procedure: number): string {
-  return `${program}/${version}/${procedure}`;
+/** `subarray(start)`, which takes longer. */
+function behind(bytes: Uint8Array, start: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.length - start);
 }
 
-/** Runs code of the application. A mistake of it is reported like any other uncaught one, and stops nothing here. */
-function harmless(run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
+function listenerKey(program: number, version: number, procedure: number): string {
+  return `${program}/${version}/${procedure}`;
 }
 
 /** Promise.withResolvers, which Node 20 does not have. */

@@ -1,12 +1,6 @@
 import type { Transport } from "../transport/index.ts";
 import { PING, PONG } from "./keepalive.ts";
 
-interface Outgoing {
-  readonly frame: Uint8Array;
-  /** Called when the transport has taken the frame and has room again. */
-  readonly sent: (() => void) | undefined;
-}
-
 /** Bytes handed to the transport in one write, where several frames wait. */
 const BATCH = 65_536;
 
@@ -16,7 +10,9 @@ const BATCH = 65_536;
  */
 export class SendQueue {
   readonly #transport: Transport;
-  #frames: Outgoing[] = [];
+  #frames: Uint8Array[] = [];
+  /** By the frame's place, where there is one: a client's calls have none. */
+  #sent: ((() => void) | undefined)[] = [];
   #next = 0;
   /** A number, not frames: a flood of pings costs no memory. */
   #pongs = 0;
@@ -35,10 +31,14 @@ export class SendQueue {
     return !this.#full && this.#pongs === 0 && !this.#ping && this.#next === this.#frames.length;
   }
 
-  /** Adds a frame. It goes out with the next `flush`. */
+  /**
+   * Adds a frame. It goes out with the next `flush`.
+   * @param sent called when the transport has taken the frame and has room again
+   */
   add(frame: Uint8Array, sent?: () => void): void {
     if (this.#closed) return;
-    this.#frames.push({ frame, sent });
+    if (sent !== undefined) this.#sent[this.#frames.length] = sent;
+    this.#frames.push(frame);
   }
 
   addPong(): void {
@@ -52,31 +52,10 @@ export class SendQueue {
   /** Gives the transport what it can take. */
   flush(): void {
     while (!this.#full && !this.#closed && !this.empty) {
-      const parts: Uint8Array[] = [];
-      const taken: Outgoing[] = [];
-      if (this.#ping) {
-        parts.push(PING);
-        this.#ping = false;
-      }
-      for (let bytes = 0; bytes < BATCH && this.#pongs > 0; bytes += PONG.byteLength) {
-        parts.push(PONG);
-        this.#pongs--;
-      }
-      if (parts.length === 0) {
-        for (let bytes = 0; bytes < BATCH && this.#next < this.#frames.length; ) {
-          const out = this.#frames[this.#next++] as Outgoing;
-          bytes += out.frame.byteLength;
-          parts.push(out.frame);
-          taken.push(out);
-        }
-        if (this.#next === this.#frames.length) {
-          this.#frames = [];
-          this.#next = 0;
-        } else if (this.#next >= 1024) {
-          this.#frames = this.#frames.slice(this.#next);
-          this.#next = 0;
-        }
-      }
+      const keepalive = this.#takeKeepalive();
+      const end = keepalive === undefined ? this.#batchEnd() : this.#next;
+      const taken = this.#sent.length > 0 ? this.#sent.slice(this.#next, end) : undefined;
+      const parts = keepalive ?? this.#takeTo(end);
       if (this.#transport.write(parts)) {
         this.#settle(taken);
       } else {
@@ -103,17 +82,53 @@ export class SendQueue {
 
   /** Forgets everything. @returns the frames that the transport has not got */
   close(): ReadonlySet<Uint8Array> {
-    const left = new Set(this.#frames.slice(this.#next).map(({ frame }) => frame));
+    const left = new Set(this.#frames.slice(this.#next));
     this.#closed = true;
     this.#frames = [];
+    this.#sent = [];
     this.#next = 0;
     this.#pongs = 0;
     this.#ping = false;
     return left;
   }
 
-  #settle(taken: readonly Outgoing[]): void {
-    if (this.#closed) return;
-    for (const { sent } of taken) sent?.();
+  #takeKeepalive(): Uint8Array[] | undefined {
+    if (!this.#ping && this.#pongs === 0) return undefined;
+    const parts = this.#ping ? [PING] : [];
+    this.#ping = false;
+    for (let bytes = 0; bytes < BATCH && this.#pongs > 0; bytes += PONG.byteLength) {
+      parts.push(PONG);
+      this.#pongs--;
+    }
+    return parts;
+  }
+
+  /** Where the frames for one write end. */
+  #batchEnd(): number {
+    let end = this.#next;
+    for (let bytes = 0; bytes < BATCH && end < this.#frames.length; )
+      bytes += (this.#frames[end++] as Uint8Array).length;
+    return end;
+  }
+
+  #takeTo(end: number): readonly Uint8Array[] {
+    const frames = this.#frames;
+    const parts = this.#next === 0 && end === frames.length ? frames : frames.slice(this.#next, end);
+    this.#next = end;
+    if (end === frames.length) {
+      this.#frames = [];
+      if (this.#sent.length > 0) this.#sent = [];
+      this.#next = 0;
+    } else if (end >= 1024) {
+      this.#frames = frames.slice(end);
+      this.#sent = this.#sent.slice(end);
+      this.#next = 0;
+    }
+    return parts;
+  }
+
+  #settle(taken: readonly ((() => void) | undefined)[] | undefined): void {
+    if (this.#closed || taken === undefined) return;
+    for (const sent of taken) sent?.();
   }
 }

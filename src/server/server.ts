@@ -1,5 +1,6 @@
 import {
   type AnyProcedure,
+  checkKeepAlive,
   Dispatcher,
   type DropReason,
   type Header,
@@ -75,11 +76,12 @@ export class Server implements AsyncDisposable {
   #state: "new" | "listening" | "closed" = "new";
   #lastId = 0;
 
-  /** @throws {TypeError} for an address that cannot be listened at, or a program served twice */
+  /** @throws {TypeError} for an address that cannot be listened at, a program served twice, or a senseless keepAlive */
   constructor(options: ServerOptions) {
     this.#options = options;
     for (const address of options.listen ?? []) parseListenAddress(address, options);
-    const { onError } = options;
+    const { onError, keepAlive = false } = options;
+    if (keepAlive !== false) checkKeepAlive(keepAlive);
     this.#dispatcher = new Dispatcher(options.programs, {
       needsAuthentication: (procedure, { session }) => !session.authenticated && !isAuthentication(procedure),
       ...(onError === undefined ? {} : { onError }),

@@ -17,7 +17,8 @@ export interface CertificateFault {
  * Whether a certificate is in its time and made for its role. As in libvirt, a key usage or purpose that does not fit
  * counts only where its extension is critical.
  *
- * Left out: the wish for keyEncipherment, which no cipher with ephemeral keys needs and later libvirts dropped.
+ * Left out: keyEncipherment, which libvirt wants besides where the extension is critical, of every certificate up to
+ * 11.3.0 and since then of those without an elliptic curve. Only exchanges of keys without forward secrecy use it.
  * @param now milliseconds since 1970
  */
 export function certificateFault(cert: X509Certificate, role: Role, now: number): CertificateFault | undefined {

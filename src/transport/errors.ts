@@ -9,6 +9,7 @@ export type TransportErrorCode =
   | "unsupported" // this version, or this machine, has no such transport
   | "option" // an option of the transport says something that it does not understand
   | "message" // a websocket message that cannot be part of the pipe: text, or too large
+  | "overflow" // too much came that nobody read, over a pipe whose other side cannot be told to wait
   // TLS
   | "tls" // the handshake failed
   | "rejected" // the server did not like our certificate, or address

@@ -9,8 +9,8 @@ export interface HostKeyFinding {
 }
 
 /**
- * Looks a host's key up, in the format that sshd(8) describes: patterns, hashed names, `@revoked`. Keys behind
- * `@cert-authority` are for certificates, which nobody here asks a host for.
+ * Looks a host's key up, in the format that sshd(8) describes: patterns, hashed names, `@revoked`. Other marks say
+ * nothing about a host's key: `@cert-authority` is for certificates, which nobody here asks a host for.
  * @param key as it came over the wire
  */
 export function findHostKey(file: string, host: string, port: number, key: Uint8Array): HostKeyFinding {
@@ -61,7 +61,7 @@ function* entriesOf(file: string, host: string, port: number): Generator<Entry> 
     if (fields[0] === "" || fields[0]?.startsWith("#")) continue;
     const marker = fields[0]?.startsWith("@") ? (fields.shift() as string) : "";
     const [hosts = "", type = "", key = ""] = fields;
-    if (marker === "@cert-authority" || key === "" || !matches(hosts, name)) continue;
+    if (key === "" || (marker !== "" && marker !== "@revoked") || !matches(hosts, name)) continue;
     yield { line: index + 1, marker, type, key };
   }
 }

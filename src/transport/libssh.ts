@@ -18,7 +18,7 @@ import { findHostKey, keyFingerprint, keyType, knownHostLine, knownTypes } from 
 import type { LibsshOptions, SshMethod, SshQuestion } from "./options.ts";
 import { collectErrors } from "./process.ts";
 import { connected } from "./socket.ts";
-import { sshAddress } from "./ssh.ts";
+import { checkDestination, sshAddress } from "./ssh.ts";
 import { remoteCommand } from "./ssh-command.ts";
 import { StreamTransport } from "./stream.ts";
 import { isLoopback } from "./tcp.ts";
@@ -48,6 +48,7 @@ type Ssh2 = typeof import("ssh2");
  */
 export async function dialLibssh(options: LibsshOptions, dial: DialOptions = {}): Promise<Transport> {
   const { transport = "libssh", host, port = 22, user = "root" } = options;
+  checkDestination(options);
   const ssh2 = await loadSsh2(transport);
   const command = remoteCommand(options.remote);
   const login = await Login.prepare(ssh2, options);
@@ -56,12 +57,12 @@ export async function dialLibssh(options: LibsshOptions, dial: DialOptions = {})
   const socket = connect({ host, port, autoSelectFamily: true });
   const address = sshAddress(transport, options);
   await connected(socket, address, dial);
-  socket.setNoDelay(true);
+  socket.setNoDelay(true).on("error", () => {}); // the client says it too, once it has the socket
   const client = new ssh2.Client();
   client.on("error", () => {}); // always somebody listens, in between too; those who want to know do besides
   try {
     await login.run(client, socket, address, dial.signal);
-    const program = await execute(client, command, address, dial.signal);
+    const program = await execute(client, socket, command, address, dial.signal);
     const peer: PeerIdentity = {
       transport,
       address: sshAddress(transport, { host, user, ...(options.port === undefined ? {} : { port }) }),
@@ -72,8 +73,7 @@ export async function dialLibssh(options: LibsshOptions, dial: DialOptions = {})
     };
     return programTransport(client, socket, program, peer);
   } catch (error) {
-    client.destroy();
-    await gone(socket);
+    await broken(client, socket);
     throw error;
   }
 }
@@ -113,6 +113,8 @@ class Login {
   /** Why it fails, where this side knows better than ssh2. */
   #failure: TransportError | undefined;
   readonly #tried: SshMethod[] = [];
+  /** For the error: why a way was not tried. */
+  #leftOut = "";
 
   private constructor(ssh2: Ssh2, options: LibsshOptions, knownHosts: string) {
     this.#ssh2 = ssh2;
@@ -206,7 +208,8 @@ class Login {
     }
     const tried =
       this.#tried.length === 0 ? "it offers none of the wanted ways" : `tried were ${this.#tried.join(", ")}`;
-    return new TransportError("auth", `${address} refused the login of ${this.#user}: ${tried}`, { cause });
+    const message = `${address} refused the login of ${this.#user}: ${tried}${this.#leftOut}`;
+    return new TransportError("auth", message, { cause });
   }
 
   // ---- the host's key ----
@@ -236,6 +239,7 @@ class Login {
       const answer = await this.#ask({ kind: "host-key", prompt, echo: true, attempt: 0 });
       if (answer?.toLowerCase() !== "y") return refuse("is not known, and was not accepted");
     }
+    if (this.#over.signal.aborted) return false; // an answer that came too late adds nothing to the file
     if (knownHosts !== undefined) {
       await mkdir(dirname(knownHosts), { recursive: true, mode: 0o700 });
       const newline = this.#knownHosts === "" || this.#knownHosts.endsWith("\n") ? "" : "\n";
@@ -276,8 +280,10 @@ class Login {
         if (keyfile === undefined) {
           throw new TransportError("option", "a key file is wanted for the ssh authentication method 'privkey'");
         }
-        const next = async () =>
-          attempt++ === 0 ? ({ type: "publickey", username, key: await this.#key(keyfile) } as const) : undefined;
+        const next = async () => {
+          const key = attempt++ === 0 ? await this.#key(keyfile) : undefined;
+          return key && ({ type: "publickey", username, key } as const);
+        };
         return { name, type: "publickey", next };
       }
       case "password": {
@@ -324,7 +330,8 @@ class Login {
     const answers: string[] = [];
     for (const { prompt: text, echo = false } of prompts) {
       const asked = text.replace(/[ :]+$/, "");
-      const prompt = head === "" ? asked : `${head}\n${asked}`;
+      // From the host, and likely to go to a terminal, which would obey.
+      const prompt = (head === "" ? asked : `${head}\n${asked}`).replace(/(?!\n)\p{Cc}/gu, " ");
       const answer = await this.#ask({ kind: "prompt", prompt, echo, attempt });
       if (answer === undefined) return undefined;
       answers.push(answer);
@@ -332,7 +339,8 @@ class Login {
     return answers;
   }
 
-  async #key(file: string): Promise<ParsedKey> {
+  /** Undefined where it has a passphrase that nobody says. */
+  async #key(file: string): Promise<ParsedKey | undefined> {
     const fail = (why: string, cause?: unknown) =>
       new TransportError("auth", `the private key ${file} cannot be used: ${why}`, { cause });
     const text = await readFile(file).catch((cause: Error) => {
@@ -346,7 +354,10 @@ class Login {
     ) {
       const prompt = `Passphrase for ${file}`;
       const passphrase = await this.#ask({ kind: "passphrase", prompt, echo: false, attempt });
-      if (passphrase === undefined) throw fail("it has a passphrase, which nobody said");
+      if (passphrase === undefined) {
+        this.#leftOut = `; the private key ${file} has a passphrase, which nobody said`;
+        return undefined;
+      }
       const tried = this.#ssh2.utils.parseKey(text, passphrase);
       if (tried instanceof Error && attempt + 1 === ATTEMPTS) throw fail("wrong passphrase?");
       if (!(tried instanceof Error)) parsed = tried;
@@ -394,6 +405,7 @@ class RemoteProgram {
 
 function execute(
   client: Client,
+  socket: Socket,
   command: string,
   address: string,
   signal: AbortSignal | undefined,
@@ -405,8 +417,10 @@ function execute(
       if (program === undefined) reject(error);
       else resolve(program);
     };
-    const failed = (cause: Error) =>
-      new TransportError("command", `${address} does not run the command: ${cause.message}`, { cause });
+    const failed = (cause: Error) => {
+      const code = socket.readableEnded || socket.destroyed ? "connect" : "command";
+      return new TransportError(code, `${address} does not run the command: ${cause.message}`, { cause });
+    };
     const onError = (cause: Error) => settle(failed(cause));
     const onAbort = () => settle(signal?.reason);
     if (signal?.aborted) {
@@ -424,9 +438,9 @@ function execute(
 
 function programTransport(client: Client, socket: Socket, program: RemoteProgram, peer: PeerIdentity): Transport {
   const { channel } = program;
-  let broken: Error | undefined;
+  let failure: Error | undefined;
   client.on("error", (cause) => {
-    broken ??= cause;
+    failure ??= cause;
   });
 
   const close = async (reason?: Error): Promise<void> => {
@@ -437,8 +451,7 @@ function programTransport(client: Client, socket: Socket, program: RemoteProgram
       client.end();
       await within(gone(socket));
     }
-    client.destroy();
-    await gone(socket);
+    await broken(client, socket);
   };
   const why = async (): Promise<Error | undefined> => {
     channel.end();
@@ -446,8 +459,8 @@ function programTransport(client: Client, socket: Socket, program: RemoteProgram
     const said = program.errorOutput();
     const { status } = program;
     void close();
-    if (broken !== undefined) {
-      return new TransportError("io", `ssh with ${peer.address} broke: ${broken.message}`, { cause: broken });
+    if (failure !== undefined) {
+      return new TransportError("io", `ssh with ${peer.address} broke: ${failure.message}`, { cause: failure });
     }
     if ((status === 0 || status === undefined) && said === "") return undefined;
     const how = typeof status === "string" ? `was ended by ${status}` : `ended with status ${status ?? "unknown"}`;
@@ -466,6 +479,13 @@ function within(wait: Promise<void>): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Ends both at once. A client that has not begun, or has half ended, does not end its socket. */
+function broken(client: Client, socket: Socket): Promise<void> {
+  client.destroy();
+  socket.destroy();
+  return gone(socket);
 }
 
 function gone(socket: Socket): Promise<void> {

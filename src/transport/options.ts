@@ -103,6 +103,11 @@ export interface WebSocketOptions {
   readonly protocols?: readonly string[];
   /** Bytes in the largest message taken. Default 33554436, libvirt's largest packet. */
   readonly maxMessage?: number;
+  /**
+   * Bytes that may wait unread, each message counted with 256 more, before the connection is given up. A browser's
+   * websocket cannot be told to wait; in Node reading stops instead. Default 67108864.
+   */
+  readonly maxUnread?: number;
   /** Only in Node: headers of the request. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Only in Node, for `wss:`: PEM contents. Default: the CAs that Node trusts. */

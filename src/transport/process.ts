@@ -1,4 +1,4 @@
-import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { TransportError, type TransportErrorCode } from "./errors.ts";
 import type { ExtOptions } from "./options.ts";
@@ -46,8 +46,7 @@ export async function dialExt({ command }: ExtOptions, dial: DialOptions = {}): 
 export async function dialProgram(options: ProgramOptions, { signal }: DialOptions): Promise<Transport> {
   signal?.throwIfAborted();
   const { file, args, env, peer, blame = () => "io" as const } = options;
-  const child = spawn(file, args, { env, stdio: ["pipe", "pipe", "pipe"], windowsHide: true });
-  await started(child, file);
+  const child = await started(file, args, env);
   if (signal?.aborted) {
     await stop(child, signal.reason);
     throw signal.reason;
@@ -98,16 +97,19 @@ export function collectErrors(stream: Readable): () => string {
       .join("; ");
 }
 
-function started(child: ChildProcess, file: string): Promise<void> {
+function started(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Program> {
   return new Promise((resolve, reject) => {
-    child.once("spawn", () => {
-      child.on("error", () => {}); // a signal that could not be sent: it has gone
-      resolve();
-    });
-    child.once("error", (cause: NodeJS.ErrnoException) => {
+    const failed = (cause: NodeJS.ErrnoException) => {
       const why = { ENOENT: "there is no such command", EACCES: "it may not be run" }[cause.code ?? ""];
       reject(new TransportError("command", `cannot run ${file}: ${why ?? cause.message}`, { cause }));
-    });
+    };
+    try {
+      const child = spawn(file, args, { env, stdio: ["pipe", "pipe", "pipe"], windowsHide: true });
+      child.on("error", failed); // later: a signal that could not be sent, so it has gone
+      child.once("spawn", () => resolve(child));
+    } catch (cause) {
+      failed(cause as NodeJS.ErrnoException); // arguments that are too long, or have a NUL
+    }
   });
 }
 

@@ -50,7 +50,8 @@ export function connectFailure(address: string, cause: Error): TransportError {
   const causes: readonly Error[] = cause instanceof AggregateError ? cause.errors : [cause];
   const words = new Set(causes.map((error) => meanings[(error as NodeJS.ErrnoException).code ?? ""]));
   const [meaning] = words;
-  const why = causes.map(({ message }) => message).join("; ");
+  // Node writes an abstract socket's name as the kernel has it.
+  const why = causes.map(({ message }) => message.replaceAll("\0", "")).join("; ");
   const detail = words.size === 1 && meaning !== undefined ? `${meaning} (${why})` : why;
   return new TransportError("connect", `cannot connect to ${address}: ${detail}`, { cause });
 }

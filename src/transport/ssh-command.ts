@@ -3,7 +3,7 @@ import type { RemoteCommand } from "./options.ts";
 
 /**
  * What ssh's shell runs at the far host, one text: virt-ssh-helper, or `nc` to the daemon's socket, or whichever of
- * them is there. Character by character what libvirt's client sends.
+ * them is there. Character by character what libvirt's client sends, but for a socket's path that needs quotes.
  * @source virNetClientSSHHelperCommand, libvirt src/rpc/virnetclient.c
  */
 export function remoteCommand({ proxy = "auto", netcat, socket, uri, readOnly }: RemoteCommand): string {
@@ -11,9 +11,11 @@ export function remoteCommand({ proxy = "auto", netcat, socket, uri, readOnly }:
     throw new TransportError("option", "netcat path not valid with native proxy mode");
   }
   const nc = twice(netcat ?? "nc");
+  // libvirt leaves this one as it is, so that a path with a blank or a semicolon is no path any more.
+  const path = shellQuoted(socket) === socket ? socket : `'${twice(socket)}'`;
   const netcatCommand =
     `if '${nc}' -q 2>&1 | grep "requires an argument" >/dev/null 2>&1; then ARG=-q0;else ARG=;fi;` +
-    `'${nc}' $ARG -U ${socket}`;
+    `'${nc}' $ARG -U ${path}`;
   const helper = `virt-ssh-helper${readOnly ? " -r " : " "}'${twice(uri)}'`;
   switch (proxy === "auto" && netcat !== undefined ? "netcat" : proxy) {
     case "native":

@@ -1,4 +1,4 @@
-import type { TransportErrorCode } from "./errors.ts";
+import { TransportError, type TransportErrorCode } from "./errors.ts";
 import type { SshOptions } from "./options.ts";
 import { commonEnvironment, dialProgram } from "./process.ts";
 import { remoteCommand } from "./ssh-command.ts";
@@ -22,6 +22,7 @@ const environment = [
  */
 export async function dialSsh(options: SshOptions, dial: DialOptions = {}): Promise<Transport> {
   const { command = "ssh", noTty = false } = options;
+  checkDestination(options);
   const args = sshArguments(options);
   const peer: PeerIdentity = {
     transport: "ssh",
@@ -34,6 +35,21 @@ export async function dialSsh(options: SshOptions, dial: DialOptions = {}): Prom
   // gpg-agent asks on the terminal.
   const env = commonEnvironment(noTty ? environment : [...environment, "GPG_TTY", "TERM"]);
   return dialProgram({ file: command, args, env, peer, blame }, dial);
+}
+
+/**
+ * A configuration of the user's may hand both names to a shell, as `%h` and `%r` of a ProxyCommand. ssh refuses what
+ * would be more than a name there only since its release 9.6.
+ * @throws {TransportError} `option`
+ * @source valid_hostname and valid_ruser, OpenSSH ssh.c
+ */
+export function checkDestination({ host, user = "" }: Pick<SshOptions, "host" | "user">): void {
+  if (/^-|[\s\p{Cc}'`"$\\;&<>|(){}]/u.test(host)) throw notAName("host", host);
+  if (/^-|[\p{Cc}'`";&<>|(){}]|\s-|\\$/u.test(user)) throw notAName("user", user);
+}
+
+function notAName(what: string, name: string): TransportError {
+  return new TransportError("option", `${JSON.stringify(name)} cannot be the name of a ${what} for ssh`);
 }
 
 export function sshArguments(options: SshOptions): string[] {

@@ -7,7 +7,8 @@ import { TransportError } from "./errors.ts";
  * A keyword (NORMAL, PERFORMANCE, PFS, SECURE128, SECURE192, SECURE256, NONE), then `:` and words with `+` to add and
  * `-` or `!` to take away: versions, ciphers, key exchanges, MACs and groups. Anything else is refused by name, for a
  * word that is passed over may be the one that somebody's safety depends on.
- * @source gnutls_priority_init, and `gnutls-cli --list --priority` for what the keywords contain
+ * Stricter than GnuTLS in one thing: the keywords have TLS 1.2 and 1.3 only, older versions have to be added.
+ * @source gnutls_priority_init, and `gnutls-cli --list --priority` of GnuTLS 3.7.9 for what the keywords contain
  */
 export function tlsPriority(priority: string): SecureContextOptions {
   const words = priority.split(":").filter((word) => word !== "");
@@ -23,16 +24,21 @@ export function tlsPriority(priority: string): SecureContextOptions {
 const versions = ["VERS-TLS1.0", "VERS-TLS1.1", "VERS-TLS1.2", "VERS-TLS1.3"] as const;
 const protocols = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"] as const;
 
-/** GnuTLS' groups by OpenSSL's name. */
+/** OpenSSL's names of GnuTLS' groups. */
 const groups: Readonly<Record<string, string>> = {
-  "GROUP-X25519": "X25519",
   "GROUP-SECP256R1": "P-256",
-  "GROUP-X448": "X448",
   "GROUP-SECP384R1": "P-384",
   "GROUP-SECP521R1": "P-521",
+  "GROUP-X25519": "X25519",
+  "GROUP-X448": "X448",
+  "GROUP-FFDHE2048": "ffdhe2048",
+  "GROUP-FFDHE3072": "ffdhe3072",
+  "GROUP-FFDHE4096": "ffdhe4096",
+  "GROUP-FFDHE6144": "ffdhe6144",
+  "GROUP-FFDHE8192": "ffdhe8192",
 };
 
-const exchanges = ["ECDHE-ECDSA", "ECDHE-RSA", "DHE-RSA", "RSA"] as const;
+const exchanges = ["ECDHE-ECDSA", "ECDHE-RSA", "RSA", "DHE-RSA"] as const;
 const macs = ["AEAD", "SHA256", "SHA384", "SHA1"] as const;
 const ciphers = [
   "AES-256-GCM",
@@ -70,30 +76,53 @@ interface Chosen {
   exchanges: readonly string[];
   macs: readonly string[];
   groups: readonly string[];
+  /** OpenSSL's names of signatures; none: those that it takes anyway. No word changes them. */
+  signatures: readonly string[];
 }
 
 const normal: Chosen = {
-  versions: versions.slice(2), // Node and Debian's GnuTLS agree that older ones have to be asked for
+  versions: versions.slice(2),
   ciphers,
   exchanges,
-  macs,
+  macs: ["SHA1", "AEAD"],
   groups: Object.keys(groups),
+  signatures: [],
 };
-const nothing: Chosen = { versions: [], ciphers: [], exchanges: [], macs: [], groups: [] };
+const nothing: Chosen = { versions: [], ciphers: [], exchanges: [], macs: [], groups: [], signatures: [] };
+const secureCiphers = [
+  "AES-256-GCM",
+  "CHACHA20-POLY1305",
+  "AES-256-CBC",
+  "AES-256-CCM",
+  "AES-128-GCM",
+  "AES-128-CBC",
+  "AES-128-CCM",
+];
 const secure192: Chosen = {
   ...normal,
-  ciphers: ciphers.filter((cipher) => !cipher.includes("128")),
-  macs: ["AEAD", "SHA384"],
-  groups: ["GROUP-SECP384R1", "GROUP-SECP521R1"],
+  ciphers: secureCiphers.slice(0, 4),
+  macs: ["AEAD"],
+  groups: ["GROUP-SECP384R1", "GROUP-SECP521R1", "GROUP-FFDHE8192"],
+  signatures: [384, 512].flatMap((bits) => [
+    `RSA+SHA${bits}`,
+    `rsa_pss_pss_sha${bits}`,
+    `rsa_pss_rsae_sha${bits}`,
+    `ECDSA+SHA${bits}`,
+    ...(bits === 384 ? ["ed448"] : []),
+  ]),
 };
 const keywords: Readonly<Record<string, Chosen>> = {
   NORMAL: normal,
   PERFORMANCE: {
     ...normal,
-    ciphers: [...ciphers].sort((a, b) => Number(b.includes("128")) - Number(a.includes("128"))),
+    ciphers: [
+      ...["AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305", "AES-128-CCM", "AES-256-CCM"],
+      ...["AES-128-CBC", "AES-256-CBC"],
+    ],
+    exchanges: ["RSA", "ECDHE-ECDSA", "ECDHE-RSA", "DHE-RSA"],
   },
   PFS: { ...normal, exchanges: exchanges.filter((name) => name !== "RSA") },
-  SECURE128: { ...normal, macs: ["AEAD", "SHA256", "SHA384"] },
+  SECURE128: { ...normal, ciphers: secureCiphers },
   SECURE192: secure192,
   SECURE256: secure192,
   NONE: nothing,
@@ -143,10 +172,10 @@ function secureOptions(chosen: Chosen, priority: string): SecureContextOptions {
   if (least < 0) throw refused(priority, "it leaves no version of TLS");
   if (wanted.slice(least, most).includes(false))
     throw refused(priority, "OpenSSL cannot leave out a version between two");
-  const suites = chosen.ciphers.flatMap((cipher) => [
-    ...(most === 3 ? [suites13[cipher] ?? []] : []).flat(),
-    ...(least < 3 ? olderSuites(chosen, cipher) : []),
-  ]);
+  const suites = [
+    ...(most === 3 ? chosen.ciphers.flatMap((cipher) => suites13[cipher] ?? []) : []),
+    ...(least < 3 ? olderSuites(chosen) : []),
+  ];
   if (suites.length === 0) throw refused(priority, "it leaves no cipher suite that OpenSSL has");
   if (chosen.groups.length === 0) throw refused(priority, "it leaves no group that OpenSSL has");
   return {
@@ -155,16 +184,19 @@ function secureOptions(chosen: Chosen, priority: string): SecureContextOptions {
     // What is older than TLS 1.2 signs with SHA-1, which OpenSSL's default level refuses.
     ciphers: [...suites, ...(least < 2 ? ["@SECLEVEL=0"] : [])].join(":"),
     ecdhCurve: chosen.groups.map((name) => groups[name]).join(":"),
+    ...(chosen.signatures.length === 0 ? {} : { sigalgs: chosen.signatures.join(":") }),
   };
 }
 
-function olderSuites(chosen: Chosen, cipher: string): string[] {
+function olderSuites(chosen: Chosen): string[] {
   return chosen.exchanges.flatMap((exchange) =>
-    chosen.macs.flatMap((mac) => {
-      const suite = suites12[cipher]?.[mac];
-      if (suite === undefined) return [];
-      return exchange === "RSA" ? suite : `${exchange}-${suite}`;
-    }),
+    chosen.ciphers.flatMap((cipher) =>
+      chosen.macs.flatMap((mac) => {
+        const suite = suites12[cipher]?.[mac];
+        if (suite === undefined) return [];
+        return exchange === "RSA" ? suite : `${exchange}-${suite}`;
+      }),
+    ),
   );
 }
 

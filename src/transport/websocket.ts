@@ -6,6 +6,10 @@ import type { DialOptions, PeerIdentity, TlsIdentity, Transport, TransportSink }
 const HIGH_WATER = 65_536;
 /** The largest packet of libvirt's: VIR_NET_MESSAGE_MAX and the length word. */
 const MAX_MESSAGE = 33_554_436;
+/** Two of the largest packets. */
+const MAX_UNREAD = 67_108_864;
+/** Bytes that a message takes besides its own. */
+const MESSAGE_COST = 256;
 /** Milliseconds between looks at a browser's queue, which tells nobody when it empties. */
 const POLL = 5;
 /** Milliseconds that the other side has to answer a close. */
@@ -39,7 +43,9 @@ const CLOSED = 3;
  */
 export async function dialWebSocket(options: WebSocketOptions, dial: DialOptions = {}): Promise<Transport> {
   const { url } = options;
-  if (!/^wss?:/.test(url)) throw new TransportError("option", `${url} is not the URL of a websocket`);
+  if (!/^wss?:/i.test(url) || !URL.canParse(url)) {
+    throw new TransportError("option", `${shown(url)} is not the URL of a websocket`);
+  }
   const [WebSocket, inNode] = await socketClass();
   dial.signal?.throwIfAborted();
   let socket: WebSocketLike;
@@ -47,7 +53,7 @@ export async function dialWebSocket(options: WebSocketOptions, dial: DialOptions
     const protocols = [...(options.protocols ?? [])];
     socket = inNode ? new WebSocket(url, protocols, nodeOptions(options)) : new WebSocket(url, protocols);
   } catch (cause) {
-    throw new TransportError("option", `no websocket to ${url}: ${(cause as Error).message}`, { cause });
+    throw new TransportError("option", `no websocket to ${shown(url)}: ${(cause as Error).message}`, { cause });
   }
   return overWebSocket(socket, options, dial);
 }
@@ -58,8 +64,8 @@ export async function overWebSocket(
   options: WebSocketOptions,
   { signal }: DialOptions = {},
 ): Promise<Transport> {
-  const { url } = options;
-  const secure = url.startsWith("wss:");
+  const { url, maxMessage = MAX_MESSAGE, maxUnread = MAX_UNREAD } = options;
+  const secure = /^wss:/i.test(url);
   socket.binaryType = "arraybuffer";
   let tls: Tls | undefined;
   socket.on?.("upgrade", (response) => {
@@ -68,15 +74,20 @@ export async function overWebSocket(
   // Asked for when the upgrade is over; the transport itself has to be there before the first message.
   const peer = (): PeerIdentity => ({
     transport: secure ? "wss" : "ws",
-    address: url.replace(/^(\w+:\/\/)[^/]*@/, "$1"), // without a password
+    address: shown(url),
     secure,
     local: false,
     security: { encrypted: secure, ssf: tls?.ssf ?? 0 },
     ...(tls && { tls: tls.identity }),
   });
-  const transport = new WebSocketTransport(socket, peer, options.maxMessage ?? MAX_MESSAGE);
-  await transport.opened(url, signal);
+  const transport = new WebSocketTransport(socket, peer, maxMessage, maxUnread);
+  await transport.opened(shown(url), signal);
   return transport;
+}
+
+/** A URL for people: without what may be secret, a password or a token behind the path. */
+function shown(url: string): string {
+  return url.replace(/[?#][\s\S]*$/, "").replace(/^(\w+:\/*)[^/]*@/, "$1");
 }
 
 /** `ws` in Node, which knows headers, certificates and back-pressure; elsewhere the platform's own. */
@@ -104,6 +115,7 @@ class WebSocketTransport implements Transport {
   readonly #socket: WebSocketLike;
   readonly #peer: () => PeerIdentity;
   readonly #maxMessage: number;
+  readonly #maxUnread: number;
   #sink: TransportSink | undefined;
   /** Why the pipe broke, once that is known. */
   #failure: TransportError | undefined;
@@ -111,8 +123,11 @@ class WebSocketTransport implements Transport {
   #said: { message: string; cause: unknown } | undefined;
   #closing = false;
   #paused = true;
-  /** What came while nobody read. */
+  /** What came while nobody read, from `#next` on. */
   #waiting: Uint8Array[] = [];
+  #next = 0;
+  /** What that takes, as `maxUnread` counts. */
+  #unread = 0;
   /** Bytes given to `ws` and not yet on their way. */
   #sending = 0;
   #settled: ((error?: unknown) => void) | undefined;
@@ -120,10 +135,11 @@ class WebSocketTransport implements Transport {
   #onClosed: (() => void)[] = [];
   #poll: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: WebSocketLike, peer: () => PeerIdentity, maxMessage: number) {
+  constructor(socket: WebSocketLike, peer: () => PeerIdentity, maxMessage: number, maxUnread: number) {
     this.#socket = socket;
     this.#peer = peer;
     this.#maxMessage = maxMessage;
+    this.#maxUnread = maxUnread;
     socket.onopen = () => {
       if (!this.#closing) socket.pause?.();
       this.#settled?.();
@@ -210,7 +226,7 @@ class WebSocketTransport implements Transport {
   close(reason?: Error): Promise<void> {
     const socket = this.#socket;
     this.#sink = undefined;
-    this.#waiting = [];
+    this.#forget();
     if (socket.readyState === CLOSED) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onClosed.push(resolve);
@@ -267,8 +283,34 @@ class WebSocketTransport implements Transport {
       this.#tooLarge();
       return;
     }
-    if (data.byteLength > 0) this.#waiting.push(new Uint8Array(data));
+    if (data.byteLength === 0) return;
+    this.#waiting.push(new Uint8Array(data));
+    this.#unread += data.byteLength + MESSAGE_COST;
     if (!this.#paused) this.#deliver();
+    else if (this.#unread > this.#maxUnread) {
+      this.#forget();
+      const why = `more than ${this.#maxUnread} bytes came that nobody read: a websocket cannot be told to wait here`;
+      this.#fail(new TransportError("overflow", why), 1009);
+    }
+  }
+
+  #take(): Uint8Array | undefined {
+    const chunk = this.#waiting[this.#next];
+    if (chunk === undefined) return undefined;
+    this.#next++;
+    this.#unread -= chunk.byteLength + MESSAGE_COST;
+    // What has been read is let go in large steps, or each would move all that still waits.
+    if (this.#next * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#next);
+      this.#next = 0;
+    }
+    return chunk;
+  }
+
+  #forget(): void {
+    this.#waiting = [];
+    this.#next = 0;
+    this.#unread = 0;
   }
 
   #tooLarge(): void {
@@ -289,7 +331,7 @@ class WebSocketTransport implements Transport {
 
   #deliver(): void {
     while (!this.#paused && this.#sink !== undefined) {
-      const chunk = this.#waiting.shift();
+      const chunk = this.#take();
       if (chunk === undefined) break;
       this.#sink.bytes(chunk);
     }

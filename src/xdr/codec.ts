@@ -11,9 +11,6 @@ export interface Codec<T> {
 /** The type of an enumeration: one of the members, or another number, because a newer peer may send one. */
 export type OpenEnum<Members> = Members[keyof Members] | (number & {});
 
-/** The codec of `void`: no bytes. */
-export const nothing: Codec<void> = { encode: () => {}, decode: () => {} };
-
 /** A type by its `.x` name, with whole payloads in and out. */
 export interface XdrType<T> {
   /** As in the `.x` file. */

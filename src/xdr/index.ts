@@ -20,7 +20,6 @@ export {
   encodeUhyper,
   encodeUint,
   encodeUshort,
-  nothing,
   type OpenEnum,
   plain,
   type XdrType,
@@ -44,7 +43,7 @@ export {
   type StreamProcedure,
   type StreamReply,
 } from "./procedure.ts";
-export { clientOf, describeProgram } from "./program.ts";
+export { describeProgram } from "./program.ts";
 export { type ReaderOptions, XdrReader } from "./reader.ts";
 export { Records, type RecordsLayout, recordsOf, type WithRecords } from "./records.ts";
 export { type XdrTypes, xdrTypes } from "./registry.ts";

@@ -1,6 +1,6 @@
 import { inField, XdrError } from "./errors.ts";
 import type { Procedure } from "./procedure.ts";
-import { XdrReader } from "./reader.ts";
+import { type ReaderOptions, XdrReader } from "./reader.ts";
 
 type Decode<T> = (r: XdrReader) => T;
 /** Fields without a length, by name, in wire order. */
@@ -33,7 +33,7 @@ export class Records<T> implements Iterable<T> {
   readonly #field: string;
   readonly #decode: Decode<T>;
   readonly #after: Fields;
-  readonly #strict: boolean;
+  readonly #options: ReaderOptions;
   /** From the first record to the end of the payload. */
   readonly #bytes: Uint8Array;
   /** Where in the payload they begin, for errors. */
@@ -46,16 +46,14 @@ export class Records<T> implements Iterable<T> {
     this.#field = field;
     this.#decode = decode;
     this.#after = after;
-    this.#strict = r.strict;
+    this.#options = { strict: r.strict, maxDepth: r.maxDepth };
     this.#start = r.offset;
-    const odd = r.left % 4; // nothing of XDR is there
-    if (r.strict && odd > 0) r.fail("trailing", undefined, `${odd} bytes that are no word`);
-    this.#bytes = r.fixedOpaque(r.left - odd);
+    this.#bytes = r.rest();
   }
 
   /** @throws {XdrError} from the record that does not fit: `retStats[17].params[3].value`. */
   *[Symbol.iterator](): Generator<T, void, undefined> {
-    const r = new XdrReader(this.#bytes, { strict: this.#strict });
+    const r = new XdrReader(this.#bytes, this.#options);
     for (let i = 0; i < this.length; i++) {
       let record: T;
       try {

@@ -72,9 +72,9 @@ class Daemon {
   }
 }
 
-async function connected(daemon: Daemon): Promise<Connection> {
+async function connected(daemon: Daemon, more: r.RemoteHandlers<CallContext> = {}): Promise<Connection> {
   const server = createServer({
-    programs: [serve(r.remoteDescription, daemon.remote), serve(qemuDescription, daemon.qemu)],
+    programs: [serve(r.remoteDescription, { ...daemon.remote, ...more }), serve(qemuDescription, daemon.qemu)],
   });
   const [near, far] = pair();
   server.accept(far);
@@ -193,7 +193,10 @@ describe("events of guests", () => {
     expect((await all.next()).value).toMatchObject({ event: 0 });
     await one.close();
     await all.close();
-    expect(daemon.log).toEqual(["+old 0", "-old 0"]);
+    await using wakeups = await conn.domainEvents("pmwakeup");
+    daemon.session.send(r.domainEventPmwakeup, { dom: web });
+    expect((await wakeups.next()).value).toMatchObject({ kind: "pmwakeup", reason: 0 });
+    expect(daemon.log).toEqual(["+old 0", "-old 0", "+old 11"]);
     await expect(conn.domainEvents("tunable")).rejects.toMatchObject({ code: VirErrorNumber.VIR_ERR_NO_SUPPORT });
   });
 
@@ -212,16 +215,13 @@ describe("events of guests", () => {
     [11_002_000n, VirErrorNumber.VIR_ERR_INTERNAL_ERROR, "unsupported event ID 27"],
     [undefined, VirErrorNumber.VIR_ERR_INTERNAL_ERROR, "unsupported event ID 27"],
   ])("age: what a daemon of release %s calls an internal error is %i", async (libVer, code, text) => {
-    const daemon = new Daemon();
-    daemon.remote.connectDomainEventCallbackRegisterAny = ({ eventID }) => {
-      throw virtError(
-        VirErrorNumber.VIR_ERR_INTERNAL_ERROR,
-        VirErrorDomain.VIR_FROM_RPC,
-        `unsupported event ID ${eventID}`,
-      );
-    };
-    if (libVer !== undefined) daemon.remote.connectGetLibVersion = () => ({ libVer });
-    await using conn = await connected(daemon);
+    await using conn = await connected(new Daemon(), {
+      connectDomainEventCallbackRegisterAny: ({ eventID }) => {
+        const detail = `unsupported event ID ${eventID}`;
+        throw virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, detail);
+      },
+      ...(libVer === undefined ? {} : { connectGetLibVersion: () => ({ libVer }) }),
+    });
     await expect(conn.domainEvents("nicMacChange")).rejects.toMatchObject({
       code,
       message: expect.stringContaining(text),

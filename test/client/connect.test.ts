@@ -9,6 +9,7 @@ import { type CallContext, createServer, serve } from "../../src/server/index.ts
 import { pair } from "../../src/transport/index.ts";
 import { RawEnd } from "../rpc/raw-end.ts";
 import { join, str, words } from "../rpc/wire.ts";
+import { fakeSystem } from "./fake-system.ts";
 
 const uuid = new Uint8Array(16);
 const handlers: RemoteHandlers<CallContext> = {
@@ -201,6 +202,15 @@ describe("opening", () => {
       code: "connect",
       cause: { code: "ENOENT" },
     });
+  });
+
+  test("open/aliases: a name of libvirt.conf stands for a URI, unless it must not", async () => {
+    const conf = 'uri_aliases = ["short=qemu+unix:///system?socket=/nonexistent/sock"]';
+    const system = fakeSystem({ "/etc/libvirt/libvirt.conf": conf });
+    for (const options of [{ system }, { system, aliases: true }]) {
+      await expect(connect("short", options)).rejects.toMatchObject({ code: "connect", cause: { code: "ENOENT" } });
+    }
+    await expect(connect("short", { system, aliases: false })).rejects.toMatchObject({ name: "VirtError", code: 5 });
   });
 });
 

@@ -13,7 +13,7 @@ import { leavesNothing } from "./fake-daemon.ts";
 const whole = process.env.VIRTWIRE_SOAK === "1";
 const WARM_UP = whole ? 1000 : 100;
 const CYCLES = whole ? 10_000 : 500;
-/** Bytes by which the heap may differ afterwards, however many the cycles: a leak of 100 bytes in each would show. */
+/** Bytes by which the heap may differ afterwards: 100 in each cycle of the whole would show, 2000 in each otherwise. */
 const SLACK = 1_000_000;
 
 setFlagsFromString("--expose-gc");

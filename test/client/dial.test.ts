@@ -338,6 +338,7 @@ describe("what becomes of a URI and libvirt.conf", () => {
 
   test.each<[string, DialOptions, Record<string, unknown>]>([
     ["qemu+ws://host/system", {}, { url: "ws://host/" }],
+    ["qemu+ws://good%40evil%2F/system", {}, { url: "ws://good%40evil%2F/" }], // which no URL parser takes for a host
     ["qemu+wss://[::1]:8443/system", { websocket: { path: "/a/b?c" } }, { url: "wss://[::1]:8443/a/b?c" }],
     [
       "qemu+wss:///system?no_verify=1",

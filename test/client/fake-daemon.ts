@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join as path } from "node:path";
 import { pair, sockets, type Transport } from "../../src/transport/index.ts";
 import { RawEnd, type RawMessage } from "../rpc/raw-end.ts";
+import { reusedBuffer } from "../rpc/reused-buffer.ts";
 import { join, REPLY, str, words } from "../rpc/wire.ts";
 
 export const AUTH_LIST = 66;
@@ -91,7 +92,7 @@ export class FakeDaemon {
 /** A client's end of a pipe to a new daemon. */
 export function piped(fault?: Fault): { transport: Transport; daemon: FakeDaemon } {
   const [near, far] = pair();
-  return { transport: near, daemon: new FakeDaemon(far, fault) };
+  return { transport: reusedBuffer(near), daemon: new FakeDaemon(far, fault) };
 }
 
 /** Daemons at a unix socket, one per connection; `faults` says how each behaves. */

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   type ConnectTransportOptions,
   type CoreConnection,
@@ -32,6 +32,10 @@ import {
   until,
   uuid,
 } from "./fake-daemon.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const dom = (name: string) => join(str(name), uuid, words(1));
 const found = (name: string) => ({ dom: { name, uuid, id: 1 } });
@@ -86,6 +90,13 @@ async function lossy(
   return { conn, daemons, sleeps };
 }
 
+/** Answers the last question of the opening, and is gone. */
+const lastWords: Fault = (call, daemon) => {
+  if (call.proc !== FEATURE || call.payload[3] !== 15) return false;
+  daemon.raw.reply(call, words(1));
+  daemon.hangUp();
+  return true;
+};
 const silent: Fault = ({ proc }) => proc === LOOKUP;
 
 describe("a connection that was lost", () => {
@@ -145,6 +156,35 @@ describe("a connection that was lost", () => {
     await conn.close();
   });
 
+  test("reconnect/half-written: of calls that waited for the pipe, those that it took are not sent again", async () => {
+    const { transport: near, daemon } = piped(silent);
+    let full = false;
+    let drain = () => {};
+    const slow: Transport = {
+      peer: near.peer,
+      start: (sink) => near.start(sink),
+      pause: () => near.pause(),
+      resume: () => near.resume(),
+      write: (parts) => near.write(parts) && !full,
+      drained: () => new Promise((resolve) => (drain = resolve)),
+      close: (reason) => near.close(reason),
+    };
+    const next = piped();
+    const dial = async () => next.transport;
+    const conn = await connectTransport(slow, { name: "test:///default", reconnect: { delays: [1], dial } });
+    full = true;
+    const names = ["a", "b", "c", "d", "e"].map((name) => name.repeat(40_000)); // two are more than one write takes
+    const calls = names.map((name) => caught(lookup(conn, name)));
+    await until(() => daemon.count(LOOKUP) === 1);
+    drain();
+    await until(() => daemon.count(LOOKUP) === 3);
+    daemon.reset();
+    const lost = expect.objectContaining({ name: "TransportError", mayHaveRun: true });
+    expect(await Promise.all(calls)).toEqual([lost, lost, lost, ...names.slice(3).map(found)]);
+    expect(next.daemon.count(LOOKUP)).toBe(2);
+    await conn.close();
+  });
+
   test("reconnect/events: listeners hear the new link; those who asked learn of the gap first, and may call", async () => {
     const { conn, daemons, sleeps } = await lossy([undefined, undefined]);
     const heard: number[] = [];
@@ -172,7 +212,8 @@ describe("a connection that was lost", () => {
     await conn.close();
   });
 
-  test("reconnect/backoff: each attempt waits longer, shortened by chance, and success begins anew", async () => {
+  test("reconnect/backoff: each attempt waits longer, shortened by chance; a link that lasted begins anew", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
     const refused = new TransportError("connect", "refused");
     const faults = [undefined, refused, refused, refused, undefined, undefined];
     const { conn, daemons, sleeps } = await lossy(faults, { delays: [10, 20, 40], random: () => 1 });
@@ -180,11 +221,41 @@ describe("a connection that was lost", () => {
     for (let i = 0; i < 4; i++) await sleeps.wake();
     expect(await lookup(conn, "web")).toEqual(found("web"));
     expect(sleeps.delays).toEqual([5, 10, 20, 20]);
+    vi.advanceTimersByTime(40);
     daemons[4]?.reset();
     await until(() => conn.state === "lost");
     await sleeps.wake();
     expect(await lookup(conn, "web")).toEqual(found("web"));
     expect(sleeps.delays).toEqual([5, 10, 20, 20, 5]);
+    await conn.close();
+  });
+
+  test("reconnect/flapping: links that do not last are dialled ever more seldom, and are not given up", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    const options = { delays: [10, 20, 40], maxAttempts: 2 };
+    const { conn, daemons, sleeps } = await lossy([], options);
+    const attempts: number[] = [];
+    conn.onReconnected((gap) => void attempts.push(gap.attempts));
+    for (let i = 0; i < 5; i++) {
+      vi.advanceTimersByTime(39);
+      daemons[i]?.reset();
+      await until(() => conn.state === "lost");
+      await sleeps.wake();
+      expect(await lookup(conn, "web")).toEqual(found("web"));
+    }
+    expect(sleeps.delays).toEqual([10, 20, 40, 40, 40]);
+    expect(attempts).toEqual([1, 1, 1, 1, 1]);
+    await conn.close();
+  });
+
+  test("reconnect/keepalive: what was set holds for the next link; senseless numbers are refused and not kept", async () => {
+    const { conn, daemons, sleeps } = await lossy([undefined, undefined]);
+    expect(() => conn.setKeepAlive(Number.NaN, 5)).toThrow(TypeError);
+    daemons[0]?.reset();
+    await until(() => conn.state === "lost");
+    expect(() => conn.setKeepAlive(5, -1)).toThrow(TypeError);
+    await sleeps.wake();
+    expect(await lookup(conn, "web")).toEqual(found("web"));
     await conn.close();
   });
 
@@ -334,15 +405,7 @@ describe("the end", () => {
   });
 
   test("reconnect/lost-before-it-is-used: between the opening and the first look", async () => {
-    const { conn, daemons, sleeps } = await lossy([
-      (call, daemon) => {
-        if (call.proc !== FEATURE || call.payload[3] !== 15) return false;
-        daemon.raw.reply(call, words(1));
-        daemon.hangUp();
-        return true;
-      },
-      undefined,
-    ]);
+    const { conn, daemons, sleeps } = await lossy([lastWords, undefined]);
     const call = lookup(conn, "web");
     call.catch(() => {});
     await sleeps.wake();
@@ -352,11 +415,30 @@ describe("the end", () => {
     await conn.close();
   });
 
+  test("reconnect/lost-before-it-is-restored: nobody registers on a link that is gone", async () => {
+    const { conn, daemons, sleeps } = await lossy([undefined, lastWords, undefined]);
+    const gaps: Gap[] = [];
+    conn.onReconnected((gap) => void gaps.push(gap));
+    daemons[0]?.reset();
+    await sleeps.wake();
+    await sleeps.wake();
+    expect(await lookup(conn, "web")).toEqual(found("web"));
+    expect([daemons.length, gaps]).toMatchObject([3, [{ attempts: 2 }]]);
+    expect(sleeps.delays).toEqual([100, 500]);
+    await conn.close();
+  });
+
   test("reconnect/options: what makes no sense is refused before anything is opened", async () => {
     await expect(connect("test+tcp://localhost/x", { reconnect: { delays: [] } })).rejects.toThrow(TypeError);
     for (const maxCalls of [0, -1, Number.NaN]) {
       await expect(connect("test+tcp://localhost/x", { maxCalls })).rejects.toThrow(TypeError);
     }
+    const keepAlive = { interval: 0, count: 5 };
+    await expect(connect("test+tcp://localhost/x", { keepAlive })).rejects.toThrow(TypeError);
+    const { transport, daemon } = piped();
+    await expect(connectTransport(transport, { keepAlive })).rejects.toThrow(TypeError);
+    await daemon.over; // the transport was the connection's
+    expect(daemon.calls).toEqual([]);
   });
 });
 

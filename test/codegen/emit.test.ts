@@ -10,7 +10,7 @@ const here = join(import.meta.dirname, "emit");
  * The output for each language feature is committed beside its input, so that a change to an emitter shows.
  * `npx vitest run test/codegen/emit.test.ts -u` writes it anew.
  */
-for (const name of ["structs", "unions", "recursive", "calculator", "dialect", "names"]) {
+for (const name of ["structs", "unions", "recursive", "calculator", "dialect", "records", "names"]) {
   test(`emit/${name}: the TypeScript is as committed`, async () => {
     const source = readFileSync(join(here, `${name}.x`), "utf8");
     const { module } = parseModule(source, { file: `${name}.x` });

@@ -20,6 +20,7 @@ import {
   type TlsOptions,
   type Transport,
 } from "../../src/transport/index.ts";
+import { tlsPriority } from "../../src/transport/tls-priority.ts";
 import { Lab, type LabHost, type LabState, labObstacle } from "../lab/lab.ts";
 import { TestAuthority } from "../transport/certificates.ts";
 import { leavesNothing } from "../transport/leak.ts";
@@ -102,6 +103,34 @@ part("our transports against libvirtd", labObstacle(), () => {
         expect([older.peer.tls?.protocol, older.peer.security.ssf]).toEqual(["TLSv1.2", 128]);
         expect(await hostname(older)).toBe("alpha");
       });
+    });
+
+    test("tls_priority: each keyword has what GnuTLS gives it, and libvirtd takes it", async () => {
+      // Both know a suite by its two bytes.
+      const ccm = ["-ciphersuites", "TLS_AES_128_CCM_SHA256"]; // off by default
+      const { stdout: most } = await run("openssl", ["ciphers", "-V", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]);
+      const { stdout: more } = await run("openssl", ["ciphers", "-V", ...ccm, "ALL:@SECLEVEL=0"]);
+      const names = new Map(
+        [...`${most}${more}`.matchAll(/0x(..),0x(..) - (\S+)/g)].map(([, a, b, name = ""]) => [
+          `${a}${b}`.toLowerCase(),
+          name,
+        ]),
+      );
+      for (const keyword of ["NORMAL", "PERFORMANCE", "PFS", "SECURE128", "SECURE192", "SECURE256"]) {
+        const { stdout: listed } = await run("gnutls-cli", ["--list", "--priority", keyword]);
+        const suites = [...listed.matchAll(/^TLS_\S+\s+0x(..), 0x(..)/gm)].map(([, a, b]) => names.get(`${a}${b}`));
+        const groups = /^Groups: (.*)$/m.exec(listed)?.[1]?.split(", ") ?? [];
+        const ours = tlsPriority(keyword);
+        const openssl = new Set(names.values());
+        expect(ours.ciphers?.split(":").filter((name) => openssl.has(name))).toEqual(suites);
+        expect(ours.ecdhCurve).toBe(tlsPriority(`NONE:+VERS-TLS1.3:+AES-256-GCM:+${groups.join(":+")}`).ecdhCurve);
+        const long = !/^PK-signatures: .*SHA256/m.test(listed);
+        expect([keyword, ours.sigalgs === undefined]).toEqual([keyword, !long]);
+        expect(await hostname(await dial({ priority: keyword }))).toBe("alpha");
+        const older = await dial({ priority: `${keyword}:-VERS-TLS1.3` });
+        expect(older.peer.tls?.protocol).toBe("TLSv1.2");
+        await older.close();
+      }
     });
 
     test("a certificate of a CA that the server does not know, or none: refused, and said so", async () => {
@@ -238,7 +267,7 @@ part("our transports against libvirtd", labObstacle(), () => {
         });
       };
 
-      test("to the socket, by netcat and by whatever is there", async () => {
+      test("to the socket, by the host's own netcat and by one that is named", async () => {
         await leavesNothing(async () => {
           expect(await hostname(await dial())).toBe("alpha");
           expect(await hostname(await dial({ remote: { ...remote(), netcat: "/bin/nc" } }))).toBe("alpha");

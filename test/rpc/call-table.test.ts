@@ -2,8 +2,10 @@ import { expect, test } from "vitest";
 import { authList } from "../../src/generated/remote/index.ts";
 import { Call } from "../../src/rpc/call.ts";
 import { CallTable, freeSerial } from "../../src/rpc/call-table.ts";
+import { pair } from "../../src/transport/index.ts";
 
 const { number, version } = authList.program;
+const [{ peer: identity }] = pair();
 
 /** A table, and the ids of the calls that it sent. */
 function table(max = 1, firstSerial?: number) {
@@ -25,7 +27,7 @@ function table(max = 1, firstSerial?: number) {
       authList,
       undefined,
       { signal: end.signal },
-      undefined,
+      { identity },
       () => {},
       () => {},
     );

@@ -423,6 +423,22 @@ describe("events", () => {
     expect(uncaught).toEqual([mistake, mistake]);
   });
 
+  test("event/ended-by-another: a listener that is ended while a message is delivered does not hear it", async () => {
+    const { peer, server, lookup } = client();
+    const heard: string[] = [];
+    peer.on(domainEventLifecycle, () => {
+      heard.push("first");
+      stop();
+    });
+    const stop = peer.on(domainEventLifecycle, () => heard.push("second"));
+    server.write(frame({ proc: 107, type: MESSAGE }, join(dom("web"), words(3, 0))));
+    const call = lookup("a");
+    server.reply(await server.expect(), dom("a"));
+    await call;
+    expect(heard).toEqual(["first"]);
+    await peer.close();
+  });
+
   test("event/slow-reader: events for a side that does not read are bounded; above, the connection is closed", async () => {
     const [near, far] = pair();
     const raw = new RawEnd(near, false); // reads nothing

@@ -366,3 +366,10 @@ describe("the end of a server", () => {
     await expect(connect(`test+${address}/default`)).rejects.toMatchObject({ code: "connect" });
   });
 });
+
+test.each([
+  { interval: 0, count: 5 },
+  { interval: 5, count: -1 },
+])("server/keepalive-senseless: %j", (keepAlive) => {
+  expect(() => createServer({ programs: [], keepAlive })).toThrow(TypeError);
+});

@@ -24,6 +24,7 @@ describe("known hosts", () => {
     ["another port", `[host.example]:2222 ssh-ed25519 ${one}`, "unknown"],
     ["revoked", `host.example ssh-ed25519 ${one}\n@revoked * ssh-ed25519 ${one}`, "revoked"],
     ["another key revoked", `@revoked * ssh-ed25519 ${two}\nhost.example ssh-ed25519 ${one}`, "known"],
+    ["a mark that nobody knows", `@trusted * ssh-ed25519 ${one}`, "unknown"],
     ["authority of certificates", `@cert-authority * ssh-ed25519 ${one}`, "unknown"],
     ["commented out", `#host.example ssh-ed25519 ${one}`, "unknown"],
     ["cut short", "host.example ssh-ed25519", "unknown"],

@@ -1,5 +1,5 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer as createTcpServer } from "node:net";
+import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2, { type AuthContext, type ServerChannel } from "ssh2";
@@ -10,10 +10,17 @@ import { remoteCommand } from "../../src/transport/ssh-command.ts";
 import { leavesNothing } from "./leak.ts";
 
 const { Server, utils } = ssh2;
-const hostKey = utils.generateKeyPairSync("ed25519");
-const otherHostKey = utils.generateKeyPairSync("ed25519");
-const userKey = utils.generateKeyPairSync("ed25519");
-const lockedKey = utils.generateKeyPairSync("ed25519", { passphrase: "open sesame", cipher: "aes256-ctr", rounds: 2 });
+const hostKey = newKey();
+const otherHostKey = newKey();
+const userKey = newKey();
+const lockedKey = newKey({ passphrase: "open sesame", cipher: "aes256-ctr", rounds: 2 });
+/** Of the keys that ssh2 makes, one in a hundred is malformed. */
+function newKey(locked?: { passphrase: string; cipher: string; rounds: number }) {
+  for (;;) {
+    const made = locked ? utils.generateKeyPairSync("ed25519", locked) : utils.generateKeyPairSync("ed25519");
+    if (!(utils.parseKey(made.private, locked?.passphrase) instanceof Error)) return made;
+  }
+}
 const publicOf = (text: string) => Buffer.from(text.split(" ")[1] ?? "", "base64");
 
 let dir: string;
@@ -33,6 +40,8 @@ interface ServerOptions {
   readonly hostKeys?: readonly string[];
   /** What the host says to a way of logging in. Default: takes the user's key and the password `secret`. */
   readonly login?: (context: AuthContext) => void;
+  /** What becomes of the connection when a command is to run. Default: the command runs. */
+  readonly before?: (socket: Socket) => void;
   /** What the host does with the command. Default: echo. */
   readonly run?: (channel: ServerChannel, command: string) => void;
 }
@@ -51,7 +60,7 @@ function login(context: AuthContext): void {
       break;
     }
     case "keyboard-interactive":
-      context.prompt([{ prompt: "Code: ", echo: true }], "Door", "Both of them", (answers) => {
+      context.prompt([{ prompt: "Code: ", echo: true }], "Door\x1b[2J", "Both of them", (answers) => {
         if (answers[0] === "1234") context.accept();
         else context.reject([...left]);
       });
@@ -69,13 +78,20 @@ afterEach(async () => {
 async function listen(options: ServerOptions = {}): Promise<number> {
   const run = options.run ?? ((channel: ServerChannel) => void channel.pipe(channel));
   const clients = new Set<{ end(): unknown }>();
+  let socket: Socket | undefined;
   const server = new Server({ hostKeys: [...(options.hostKeys ?? [hostKey.private])] }, (client) => {
     clients.add(client);
     client.on("error", () => {});
     client.on("authentication", options.login ?? login);
     client.on("session", (accept) => {
-      accept().on("exec", (acceptExec, _reject, { command }) => run(acceptExec() as ServerChannel, command));
+      accept().on("exec", (acceptExec, _reject, { command }) => {
+        if (options.before !== undefined && socket !== undefined) options.before(socket);
+        else run(acceptExec() as ServerChannel, command);
+      });
     });
+  });
+  (server as unknown as { _srv: TcpServer })._srv.on("connection", (accepted) => {
+    socket = accepted;
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   ends.push(() => {
@@ -210,6 +226,9 @@ describe("the login", () => {
       code: "auth",
       message: expect.stringContaining("passphrase"),
     });
+    const { asked: next, ask: instead } = user({ password: ["secret"] });
+    await (await dial(port, { keyfile, ask: instead })).close(); // giving up one way leaves the others
+    expect(next.map(({ kind }) => kind)).toEqual(["passphrase", "password"]);
     const tired = user({ passphrase: ["a", "b", "c"] });
     const wrong = await refusal(() => dial(port, { keyfile, ask: tired.ask }));
     expect(wrong).toMatchObject({ code: "auth", message: expect.stringContaining("wrong passphrase?") });
@@ -237,7 +256,7 @@ describe("the login", () => {
     const port = await listen();
     const { ask, asked } = user({ prompt: ["0000", "1234"] });
     await (await dial(port, { ask, methods: ["keyboard-interactive"] })).close();
-    expect(asked[0]).toMatchObject({ kind: "prompt", prompt: "Door\nBoth of them\nCode", echo: true });
+    expect(asked[0]).toMatchObject({ kind: "prompt", prompt: "Door [2J\nBoth of them\nCode", echo: true });
     const none = user({});
     const error = await refusal(() => dial(port, { ask: none.ask, methods: ["keyboard-interactive"] }));
     expect(error).toMatchObject({ code: "auth" });
@@ -257,6 +276,25 @@ describe("the login", () => {
     const port = await listen();
     const transport = await dial(port, { ...withKey, agent: "/nonexistent/agent" });
     await transport.close();
+  });
+
+  test("libssh/lost before the command runs, and given up then", async () => {
+    const lost = await listen({ before: (socket) => socket.destroy() });
+    expect(await refusal(() => dial(lost, withKey))).toMatchObject({ name: "TransportError", code: "connect" });
+    const end = new AbortController();
+    const reason = new Error("enough");
+    const silent = await listen({ before: () => end.abort(reason) });
+    expect(await refusal(() => dial(silent, withKey, end.signal))).toBe(reason);
+  });
+
+  test("libssh/a user or host that cannot be: an error, and no socket stays", async () => {
+    const port = await listen();
+    expect(await refusal(() => dial(port, { user: 5 as never }))).toMatchObject({
+      name: "TransportError",
+      code: "option",
+    });
+    const host = "127.0.0.1\n* ssh-ed25519 AAAA";
+    expect(await refusal(() => dial(port, { host }))).toMatchObject({ name: "TransportError", code: "option" });
   });
 
   test("libssh/methods and keys that cannot be", async () => {

@@ -106,6 +106,43 @@ test.each(["qemu:///system?socket=/a b", "qemu:///it's", "test:///a?b=$HOME&c=`i
   },
 );
 
+test("ssh/quoting: a socket's path is one word, whatever is in it", async () => {
+  await program("nc", 'test "$1" = -q || printf "%s|" "$@"');
+  for (const socket of ["/run/a b", "/run/it's;touch $HOME", "/run/`id`", "/run/plain"]) {
+    const { stdout } = spawnSync("sh", ["-c", remoteCommand({ socket, uri: "", proxy: "netcat" })]);
+    expect(stdout.toString()).toBe(`-U|${socket}|`);
+  }
+});
+
+test.each([
+  { host: "-oProxyCommand=id" },
+  { host: "a;id" },
+  { host: "a b" },
+  { host: "a\nb" },
+  { host: "$(id)" },
+  { host: "h", user: "-l" },
+  { host: "h", user: "a`id`" },
+  { host: "h", user: "a\nb" },
+])("ssh/destination: %o is refused before anything runs", async (where) => {
+  await program("ssh", "echo ran");
+  await expect(dial(where)).rejects.toMatchObject({ name: "TransportError", code: "option" });
+});
+
+test("ssh/destination: what looks strange but is a name", async () => {
+  await program("ssh", 'printf "%s|" "$@"');
+  const { text } = await read(await dial({ host: "fe80::1%eth0", user: "DOMAIN\\some one" }));
+  expect(text).toContain("-l|DOMAIN\\some one|");
+  expect(text).toContain("--|fe80::1%eth0|");
+});
+
+test("ssh/too long: what the system takes for no command line is a typed error", async () => {
+  await program("ssh", "echo ran");
+  await leavesNothing(async () => {
+    await expect(dial({ keyfile: "x".repeat(4_000_000) })).rejects.toMatchObject({ code: "command" });
+    await expect(dial({ keyfile: "a\0b" })).rejects.toMatchObject({ name: "TransportError", code: "command" });
+  });
+});
+
 test("ssh/peer", async () => {
   await program("ssh", "cat");
   const transport = await dial({ user: "fred", port: 22 });

@@ -20,10 +20,20 @@ describe("tls_priority", () => {
     expect(sorted(tlsPriority("PFS").ciphers)).not.toContain("AES256-GCM-SHA384");
   });
 
-  test("priority/SECURE192 and above have keys of 256 bits and large curves", () => {
-    const { ciphers, ecdhCurve } = tlsPriority("SECURE256");
+  test("priority/SECURE192 and above have keys of 256 bits, large groups and long hashes in signatures", () => {
+    const { ciphers, ecdhCurve, sigalgs } = tlsPriority("SECURE256");
     expect(ciphers).not.toMatch(/128/);
-    expect(ecdhCurve).toBe("P-384:P-521");
+    expect(ecdhCurve).toBe("P-384:P-521:ffdhe8192");
+    expect(sigalgs).toContain("ECDSA+SHA384");
+    expect(sigalgs).not.toMatch(/SHA1|SHA256/i);
+    expect(tlsPriority("NORMAL")).not.toHaveProperty("sigalgs");
+  });
+
+  // What the keywords contain in full is compared with gnutls-cli in the interop tests.
+  test("priority/order: by key exchange, then cipher; no MAC but SHA1 unless it is added", () => {
+    const { ciphers = "" } = tlsPriority("PERFORMANCE:-VERS-TLS1.3:-CIPHER-ALL:+AES-128-CBC:+AES-256-GCM");
+    expect(ciphers.split(":").slice(0, 3)).toEqual(["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA"]);
+    expect(tlsPriority("NORMAL:+SHA256").ciphers).toContain("AES128-SHA256");
   });
 
   test("priority/versions", () => {

@@ -150,6 +150,29 @@ describe("the server's certificate", () => {
       /not for localhost/,
     ],
     [
+      "common name beside another name",
+      { name: "localhost", altNames: ["DNS:other"] },
+      { host: "localhost" },
+      "certificate-host",
+      /not for localhost/,
+    ],
+    [
+      "name that goes on behind a NUL",
+      { altNames: ["DNS:localhost\0.evil.example"] },
+      { host: "localhost" },
+      "certificate-host",
+      /not for localhost/,
+    ],
+    [
+      "common name that goes on behind a NUL",
+      { name: "localhost\0.evil.example", altNames: undefined as never },
+      { host: "localhost" },
+      "certificate-host",
+      /not for localhost/,
+    ],
+    ["any name at all", { altNames: ["DNS:*"] }, { host: "localhost" }, "certificate-host", /not for localhost/],
+    ["any address", { altNames: ["DNS:*.0.0.1"] }, {}, "certificate-host", /not for 127/],
+    [
       "of a CA",
       { ca: true, keyUsage: 0x84 },
       {},
@@ -182,6 +205,15 @@ describe("the server's certificate", () => {
     const error = await refusal(() => dial(port));
     expect(error.code).toBe("certificate-untrusted");
     expect(error.message).toContain("CN=other CA is not among the CAs that we trust");
+  });
+
+  test("tls/certificate that signed itself: trusted where it is given, and then it has to be for that host", async () => {
+    const own = new TestAuthority({ name: "own", ca: false, keyUsage: 0x80, altNames: ["IP:127.0.0.1"] });
+    const port = await serving(own);
+    expect((await refusal(() => dial(port))).code).toBe("certificate-untrusted");
+    await (await dial(port, { ca: own.cert, sanity: false })).close();
+    const elsewhere = () => dial(port, { ca: own.cert, sanity: false, host: "localhost" });
+    expect((await refusal(elsewhere)).code).toBe("certificate-host");
   });
 
   test("tls/certificate of a CA with the right name and the wrong key", async () => {

@@ -244,6 +244,66 @@ describe.each(Object.entries(kinds))("in a %s", (_, dial) => {
   });
 });
 
+describe("a browser's websocket, which cannot be told to wait", () => {
+  const maxUnread = 1000;
+
+  test("websocket/unread: more than may wait ends it with a typed error, before start and while paused", async () => {
+    const url = await listen((socket) => {
+      for (let i = 0; i < 10; i++) socket.send(new Uint8Array(100));
+    });
+    await leavesNothing(async () => {
+      const socket = browserSocket(url);
+      const transport = await overWebSocket(socket, { url, maxUnread });
+      while (socket.readyState !== WebSocket.CLOSED) await new Promise((resolve) => setImmediate(resolve));
+      const { bytes, error } = await read(transport);
+      expect(bytes.byteLength).toBe(0);
+      expect(error).toMatchObject({ name: "TransportError", code: "overflow", message: /more than 1000 bytes/ });
+      await transport.close();
+
+      const other = await overWebSocket(browserSocket(url), { url, maxUnread });
+      const end = await new Promise<Error | undefined>((resolve) => {
+        other.start({ bytes: () => other.pause(), end: resolve });
+      });
+      expect(end).toMatchObject({ code: "overflow" });
+      await other.close();
+    });
+  });
+
+  test("websocket/unread: what may wait is kept in order, and what was read counts no more", async () => {
+    const url = await listen((socket) => {
+      socket.on("message", () => {
+        for (let i = 0; i < 3; i++) socket.send(Uint8Array.of(i));
+      });
+    });
+    const transport = await overWebSocket(browserSocket(url), { url, maxUnread });
+    const got: number[] = [];
+    transport.start({
+      bytes: ([byte = -1]) => {
+        got.push(byte);
+        transport.pause(); // after each
+      },
+      end: () => got.push(99),
+    });
+    for (let round = 1; round <= 20; round++) {
+      transport.write([Uint8Array.of(0)]);
+      while (got.length < 3 * round) {
+        await new Promise((resolve) => setImmediate(resolve));
+        transport.resume();
+      }
+    }
+    expect(got).toEqual(Array.from({ length: 60 }, (_, i) => i % 3));
+    await transport.close();
+  });
+});
+
+test("websocket/secrets: no password and no token in an error", async () => {
+  for (const url of ["ws://me:secret@127.0.0.1:1/?token=secret", "ws://me:secret@/", "http://me:secret@h/"]) {
+    const error = await dialWebSocket({ url }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TransportError);
+    expect((error as Error).message).not.toContain("secret");
+  }
+});
+
 test("websocket/url that is none", async () => {
   for (const url of ["http://127.0.0.1/", "127.0.0.1", "ws://"]) {
     await expect(dialWebSocket({ url })).rejects.toMatchObject({ name: "TransportError", code: "option" });

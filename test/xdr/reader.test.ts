@@ -146,6 +146,14 @@ describe("opaque and string", () => {
     }
   });
 
+  test("more names than the table has places for", () => {
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 5000; i++) {
+        expect(reader(counted(`vcpu.${i}.delay`)).name(80)).toBe(`vcpu.${i}.delay`);
+      }
+    }
+  });
+
   test("data and padding must be there", () => {
     expect(refusal("00000005 61626364", (r) => r.opaque(16, "o"))).toBe("short at byte 4, o: 5 wanted, 4 left");
     expect(refusal("00000005 6162636465", (r) => r.opaque(16, "o"))).toBe("short at byte 9, o: 3 wanted, 0 left");

@@ -256,6 +256,17 @@ describe("opaque and string", () => {
     );
   });
 
+  test("more names than the table has places for", () => {
+    const w = new XdrWriter();
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < 5000; i++) {
+        w.reset();
+        w.name(`vcpu.${i}.delay`, 80);
+        expect(toHex(w.bytes)).toBe(toHex(counted(`vcpu.${i}.delay`)));
+      }
+    }
+  });
+
   test("a known name is held against the limit of each place and payload", () => {
     for (let again = 0; again < 3; again++) {
       expect(written((w) => w.name("cpu.time", 8))).toBe(toHex(counted("cpu.time")));
@@ -267,6 +278,12 @@ describe("opaque and string", () => {
         expect(refusal((w) => w.name(wrong(other), 9, "field"))).toMatch(/^type at byte 0, field: .* is not a string$/);
       }
     }
+  });
+
+  test("bytes whose padding is beyond the payload's limit leave nothing behind", () => {
+    const w = new XdrWriter(4, 10);
+    expect(() => w.fixedOpaque(hex("0102030405060708 09"), 9, "o")).toThrow("12 bytes, limit 10 for a payload");
+    expect(w.offset).toBe(0);
   });
 
   test("chars are widened with their sign, as C on x86 does", () => {

@@ -2,6 +2,9 @@ import { VirDomainEventID as id } from "../../generated/libvirt/index.ts";
 import * as r from "../../generated/remote/index.ts";
 import { eventKind } from "./event-kind.ts";
 
+/** As libvirt's client fills it in for an old daemon: remoteDomainBuildEventPMWakeup, src/remote/remote_driver.c. */
+const noReason = { reason: 0 };
+
 /**
  * Events of guests, virDomainEventID: by the name of the C constant in camel case. The second procedure is what a
  * daemon without VIR_DRV_FEATURE_REMOTE_EVENT_CALLBACK sends.
@@ -27,8 +30,13 @@ export const domainEvents = {
   blockJob: eventKind(id.VIR_DOMAIN_EVENT_ID_BLOCK_JOB, r.domainEventCallbackBlockJob, r.domainEventBlockJob),
   diskChange: eventKind(id.VIR_DOMAIN_EVENT_ID_DISK_CHANGE, r.domainEventCallbackDiskChange, r.domainEventDiskChange),
   trayChange: eventKind(id.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE, r.domainEventCallbackTrayChange, r.domainEventTrayChange),
-  pmwakeup: eventKind(id.VIR_DOMAIN_EVENT_ID_PMWAKEUP, r.domainEventCallbackPmwakeup, r.domainEventPmwakeup),
-  pmsuspend: eventKind(id.VIR_DOMAIN_EVENT_ID_PMSUSPEND, r.domainEventCallbackPmsuspend, r.domainEventPmsuspend),
+  pmwakeup: eventKind(id.VIR_DOMAIN_EVENT_ID_PMWAKEUP, r.domainEventCallbackPmwakeup, r.domainEventPmwakeup, noReason),
+  pmsuspend: eventKind(
+    id.VIR_DOMAIN_EVENT_ID_PMSUSPEND,
+    r.domainEventCallbackPmsuspend,
+    r.domainEventPmsuspend,
+    noReason,
+  ),
   balloonChange: eventKind(
     id.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE,
     r.domainEventCallbackBalloonChange,
@@ -38,6 +46,7 @@ export const domainEvents = {
     id.VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK,
     r.domainEventCallbackPmsuspendDisk,
     r.domainEventPmsuspendDisk,
+    noReason,
   ),
   deviceRemoved: eventKind(
     id.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,

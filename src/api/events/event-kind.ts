@@ -14,16 +14,22 @@ export interface EventKind<Message extends object> extends Heard<Message> {
   readonly legacy: Heard<object> | undefined;
 }
 
+/** @param absent what the legacy message lacks */
 export function eventKind<Message extends { callbackID: number }, Legacy extends object>(
   id: number,
   event: EventProcedure<Message>,
   legacy?: EventProcedure<Legacy>,
+  absent: object = {},
 ): EventKind<Message> {
-  return { id, ...heard(event), legacy: legacy && heard(legacy) };
-}
-
-function heard<Message>(event: EventProcedure<Message>): Heard<Message> {
-  return { event, on: (connection, deliver) => connection.on(event, deliver) };
+  return {
+    id,
+    event,
+    on: (connection, deliver) => connection.on(event, deliver),
+    legacy: legacy && {
+      event: legacy,
+      on: (connection, deliver) => connection.on(legacy, (message) => deliver({ ...message, ...absent })),
+    },
+  };
 }
 
 /** What a message says, without the callback id. Early kinds have the legacy message inside the new one. */

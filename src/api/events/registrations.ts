@@ -1,4 +1,5 @@
 import { AbortError, TransportError } from "../../client/index.ts";
+import { harmless } from "../../rpc/index.ts";
 
 /** Messages for callback ids that are not known yet, kept while a registration is under way. */
 const MAX_EARLY = 1000;
@@ -187,14 +188,7 @@ export class Registrations {
 
 function tell(sinks: Iterable<EventSink>, what: (sink: EventSink) => void): void {
   for (const sink of [...sinks]) {
-    try {
-      what(sink);
-    } catch (mistake) {
-      // A listener's own: reported like any other that nobody caught, and the others still hear.
-      queueMicrotask(() => {
-        throw mistake;
-      });
-    }
+    harmless(() => what(sink)); // the others still hear
   }
 }
 

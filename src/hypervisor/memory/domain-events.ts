@@ -14,10 +14,9 @@ import {
   domainEventCallbackReboot,
   type NonnullDomain,
 } from "../../generated/remote/index.ts";
-import { virtError } from "../../rpc/index.ts";
+import { type VirtError, virtError } from "../../rpc/index.ts";
 import { PerSession, type Session } from "../../server/index.ts";
 import type { DriverHandlers } from "../hypervisor.ts";
-import { invalidArgument } from "./driver-errors.ts";
 import type { GuestState } from "./guest.ts";
 import { formatUuid } from "./uuid.ts";
 
@@ -43,7 +42,7 @@ export class DomainEvents {
 
   register(session: Session, eventID: number, dom: NonnullDomain | null): number {
     if (eventID < 0 || eventID > VirDomainEventID.VIR_DOMAIN_EVENT_ID_NIC_MAC_CHANGE) {
-      throw invalidArgument(`unsupported event ID ${eventID}`);
+      throw refused(`unsupported event ID ${eventID}`);
     }
     const own = this.#sessions.of(session);
     const callbackID = own.nextID++;
@@ -56,10 +55,7 @@ export class DomainEvents {
   deregister(session: Session, callbackID: number): void {
     const { mine } = this.#sessions.of(session);
     const registration = mine.get(callbackID);
-    if (registration === undefined) {
-      const detail = `domain event callback ${callbackID} not registered`;
-      throw virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, detail);
-    }
+    if (registration === undefined) throw refused(`domain event callback ${callbackID} not registered`);
     mine.delete(callbackID);
     this.#registrations.delete(registration);
   }
@@ -116,6 +112,11 @@ const stoppedDetails = new Map<number, number>([
   [VirDomainShutoffReason.VIR_DOMAIN_SHUTOFF_MIGRATED, VIR_DOMAIN_EVENT_STOPPED_MIGRATED],
   [VirDomainShutoffReason.VIR_DOMAIN_SHUTOFF_FAILED, VIR_DOMAIN_EVENT_STOPPED_FAILED],
 ]);
+
+/** As the daemon says it, not the driver. @source remoteDispatchConnectDomainEventCallbackRegisterAny, libvirt src/remote */
+function refused(detail: string): VirtError {
+  return virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, detail);
+}
 
 /** Registering for events of guests. */
 export function eventProcedures(events: DomainEvents) {

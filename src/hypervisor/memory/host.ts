@@ -117,11 +117,12 @@ export class Host {
   stop(domain: Domain, shutoffReason: number): void {
     const { guest, name } = domain;
     if (guest === undefined) return;
+    const started = guest.state !== "starting"; // else nobody has heard of it
     domain.autoDestroy?.();
     domain.detach(shutoffReason);
     if (domain.config === undefined) this.domains.remove(domain, name);
     guest.move("stop"); // migrations of it hear of this, and end
-    this.events.stopped(domain.reference, shutoffReason);
+    if (started) this.events.stopped(domain.reference, shutoffReason);
   }
 
   /** Ends whatever is going on and frees all memory. */

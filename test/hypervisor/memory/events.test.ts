@@ -10,7 +10,10 @@ import {
   VirDomainEventUndefinedDetailType as Undefined,
   VirErrorNumber,
 } from "../../../src/generated/libvirt/index.ts";
-import { connectDomainEventCallbackDeregisterAny } from "../../../src/generated/remote/index.ts";
+import {
+  connectDomainEventCallbackDeregisterAny,
+  connectDomainEventCallbackRegisterAny,
+} from "../../../src/generated/remote/index.ts";
 import { createMemoryHypervisor, type Hypervisor, remoteProgram } from "../../../src/hypervisor/index.ts";
 import { migrate } from "../../../src/migration/index.ts";
 import { createServer } from "../../../src/server/index.ts";
@@ -90,6 +93,29 @@ describe("lifecycle events of guests in memory", () => {
     await expect(conn.call(connectDomainEventCallbackDeregisterAny, { callbackID: 0 })).rejects.toMatchObject({
       code: VirErrorNumber.VIR_ERR_INTERNAL_ERROR,
       message: "internal error: domain event callback 0 not registered",
+    });
+  });
+
+  test("a guest that is destroyed before it has started neither starts nor stops", async () => {
+    await using hypervisor = createMemoryHypervisor();
+    await using conn = await open(hypervisor);
+    const web = await conn.defineXML(xml("web").replace("4096", `${64 * 1024}`));
+    await using events = await conn.domainEvents("lifecycle");
+    const starting = web.create();
+    starting.catch(() => {});
+    await web.destroy();
+    await expect(starting).rejects.toMatchObject({ code: VirErrorNumber.VIR_ERR_OPERATION_INVALID });
+    await web.undefine();
+    expect(await take(events, 1)).toEqual([["web", Type.VIR_DOMAIN_EVENT_UNDEFINED, 0]]);
+  });
+
+  test.each([-1, 28])("event %i is none that the daemon knows", async (eventID) => {
+    await using hypervisor = createMemoryHypervisor();
+    await using conn = await open(hypervisor);
+    await expect(conn.call(connectDomainEventCallbackRegisterAny, { eventID, dom: null })).rejects.toMatchObject({
+      code: VirErrorNumber.VIR_ERR_INTERNAL_ERROR,
+      domain: 7,
+      message: `internal error: unsupported event ID ${eventID}`,
     });
   });
 

@@ -1,17 +1,32 @@
 // Generated from calculator.x by `virtwire codegen`. Do not edit: change the .x file or the generator.
-import { type Caller, type CallOptions, clientOf } from "../../../../../../src/xdr/index.js";
-import { calculatorDescription } from "./server.js";
+import type { Caller, CallOptions } from "../../../../../../src/xdr/index.js";
+import * as procedures from "./procedures.js";
 
 /** The CALCULATOR program as a client calls it: a method a procedure, arguments and results as in the .x file. */
-export interface CalculatorClient<_Stream = unknown> {
+export class CalculatorClient<Stream = unknown> {
+  readonly #caller: Caller<Stream>;
+
+  constructor(caller: Caller<Stream>) {
+    this.#caller = caller;
+  }
+
   /** NULL = 0, priority low. */
-  null_(options?: CallOptions): Promise<void>;
+  null_(options?: CallOptions): Promise<void> {
+    return this.#caller.call(procedures.null_, undefined, options);
+  }
+
   /** ADD = 1, priority low. */
-  add(args: [number, number], options?: CallOptions): Promise<number>;
+  add(args: [number, number], options?: CallOptions): Promise<number> {
+    return this.#caller.call(procedures.add, args, options);
+  }
+
   /** SPELL = 2, priority low. */
-  spell(args: bigint, options?: CallOptions): Promise<string>;
+  spell(args: bigint, options?: CallOptions): Promise<string> {
+    return this.#caller.call(procedures.spell, args, options);
+  }
+
   /** DELETE = 3, priority low. */
-  delete_(args: string, options?: CallOptions): Promise<void>;
+  delete_(args: string, options?: CallOptions): Promise<void> {
+    return this.#caller.call(procedures.delete_, args, options);
+  }
 }
-export const CalculatorClient: new <Stream = unknown>(caller: Caller<Stream>) => CalculatorClient<Stream> =
-  /* @__PURE__ */ clientOf(calculatorDescription);

@@ -88,7 +88,7 @@ test("cli/life: a guest from define to undefine, in virsh's words", async () => 
   expect(await onAlpha("destroy", "web")).toEqual(said("Domain 'web' destroyed\n\n"));
   expect(await onAlpha("undefine", "web")).toEqual(said("Domain 'web' has been undefined\n\n"));
   expect(await onAlpha("list", "--all", "--json")).toEqual(said("[]\n"));
-});
+}, 90_000); // twenty processes
 
 test("cli/list: a guest that goes while it is listed does not spoil the list", async () => {
   await using hypervisor = createMemoryHypervisor();

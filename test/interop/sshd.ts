@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type NetConnectOpts } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -31,7 +31,7 @@ export class Sshd implements AsyncDisposable {
 
   /** Installs what is missing and starts the server. @param dir a folder for its files, which must exist */
   static async start(dir: string): Promise<Sshd> {
-    await install();
+    await installOpenSsh();
     await mkdir("/run/sshd", { recursive: true, mode: 0o755 });
     const file = (name: string) => join(dir, name);
     // RSA: the C library behind virsh's `libssh2` reads no other keys everywhere, and signs with no newer hash.
@@ -61,7 +61,7 @@ export class Sshd implements AsyncDisposable {
       await writeFile(file(hosts), `[127.0.0.1]:${port} ${type} ${key}\n`);
     }
     const daemon = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", file("sshd_config")], { stdio: "ignore" });
-    while (!(await reachable(port))) {
+    while (!(await reachable({ host: "127.0.0.1", port }))) {
       if (daemon.exitCode !== null) throw new Error(`sshd ended with ${daemon.exitCode}`);
     }
     return new Sshd(dir, port, daemon);
@@ -89,13 +89,13 @@ export class Sshd implements AsyncDisposable {
   }
 }
 
-/** OpenSSH and nc from Debian, without a service of its own. */
-async function install(): Promise<void> {
-  if (["/usr/sbin/sshd", "/usr/bin/ssh", "/bin/nc"].every((path) => existsSync(path))) return;
+/** OpenSSH, nc and openssl from Debian, without a service of its own. */
+export async function installOpenSsh(): Promise<void> {
+  if (["/usr/sbin/sshd", "/usr/bin/ssh", "/bin/nc", "/usr/bin/openssl"].every((path) => existsSync(path))) return;
   const policy = "/usr/sbin/policy-rc.d";
   const ours = !existsSync(policy);
   if (ours) await writeFile(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
-  const packages = ["openssh-server", "openssh-client", "netcat-openbsd"];
+  const packages = ["openssh-server", "openssh-client", "netcat-openbsd", "openssl"];
   const args = ["-q", "-y", "-o", "DPkg::Lock::Timeout=600", "install", "--no-install-recommends", ...packages];
   const options = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, maxBuffer: 1 << 26 };
   try {
@@ -108,7 +108,7 @@ async function install(): Promise<void> {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as { port: number };
@@ -116,9 +116,10 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function reachable(port: number): Promise<boolean> {
+/** Whether something listens at a port or a unix socket. */
+export function reachable(where: NetConnectOpts): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: "127.0.0.1", port });
+    const socket = connect(where);
     socket.on("error", () => resolve(false));
     socket.on("connect", () => {
       socket.destroy();

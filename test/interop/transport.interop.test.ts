@@ -1,6 +1,5 @@
 /** Our transports against real libvirtd, and against OpenSSH's server and agent on this machine. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -25,6 +24,7 @@ import { Lab, type LabHost, type LabState, labObstacle } from "../lab/lab.ts";
 import { TestAuthority } from "../transport/certificates.ts";
 import { leavesNothing } from "../transport/leak.ts";
 import { part } from "./part.ts";
+import { freePort, installOpenSsh, reachable } from "./sshd.ts";
 
 const run = promisify(execFile);
 
@@ -369,47 +369,3 @@ part("our transports against libvirtd", labObstacle(), () => {
     });
   });
 });
-
-/** OpenSSH's server and nc from Debian, without a service of its own. */
-async function installOpenSsh(): Promise<void> {
-  if (
-    existsSync("/usr/sbin/sshd") &&
-    existsSync("/usr/bin/ssh") &&
-    existsSync("/bin/nc") &&
-    existsSync("/usr/bin/openssl")
-  )
-    return;
-  const policy = "/usr/sbin/policy-rc.d";
-  const ours = !existsSync(policy);
-  if (ours) await writeFile(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
-  const packages = ["openssh-server", "openssh-client", "netcat-openbsd", "openssl"];
-  const install = ["-q", "-y", "-o", "DPkg::Lock::Timeout=600", "install", "--no-install-recommends", ...packages];
-  const options = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, maxBuffer: 1 << 26 };
-  try {
-    await run("apt-get", install, options).catch(async () => {
-      await run("apt-get", ["-q", "update"], options);
-      await run("apt-get", install, options);
-    });
-  } finally {
-    if (ours) await rm(policy);
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-function reachable(where: { path: string } | { host: string; port: number }): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(where as never);
-    socket.on("error", () => resolve(false));
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
-}

@@ -49,7 +49,7 @@ function unsupported(detail: string, cause: VirtError): VirtError {
 }
 
 /** `9.1.0` as daemons say it: 9001000. */
-function parseVersion(text: string): number {
+export function parseVersion(text: string): number {
   const [major = 0, minor = 0, release = 0] = text.split(".").map(Number);
   return major * 1_000_000 + minor * 1000 + release;
 }

@@ -5,3 +5,4 @@ export { parseUri } from "./uri.ts";
 
 export { open, openTransport } from "./connect.ts";
 export type { OpenedConnection } from "./connection.ts";
+export { parseVersion } from "./explain.ts";

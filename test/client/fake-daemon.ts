@@ -16,6 +16,11 @@ export const LIB_VERSION = 157;
 export const LOOKUP = 23;
 
 export const uuid = Uint8Array.from({ length: 16 }, (_, i) => i);
+/** The guest that a lookup finds: on the wire, and decoded. */
+export const dom = (name: string) => join(str(name), uuid, words(1));
+export const found = (name: string) => ({ dom: { name, uuid, id: 1 } });
+/** What a promise rejects with, or its value. */
+export const caught = (promise: Promise<unknown>) => promise.catch((error: unknown) => error);
 
 /** What a healthy daemon answers. */
 function answer({ proc, payload }: RawMessage): Uint8Array | undefined {

@@ -26,10 +26,13 @@ import { CALL, ERROR, frame, join, MESSAGE, PING, QEMU, REPLY, STREAM, singly, s
 import {
   AUTH_LIST,
   CLOSE,
+  caught,
+  dom,
   type FakeDaemon,
   FakeListener,
   type Fault,
   FEATURE,
+  found,
   GET_URI,
   LIB_VERSION,
   LOOKUP,
@@ -41,11 +44,8 @@ import {
   uuid,
 } from "./fake-daemon.ts";
 
-const dom = (name: string) => join(str(name), uuid, words(1));
-const found = (name: string) => ({ dom: { name, uuid, id: 1 } });
 const lookup = (conn: CoreConnection, name = "web", options = {}) => conn.call(domainLookupByName, { name }, options);
 const errorPayload = (error: VirtError) => types.virNetMessageError.encode(error.toMessage());
-const caught = (promise: Promise<unknown>) => promise.catch((error: unknown) => error);
 
 afterEach(() => {
   vi.useRealTimers();

@@ -16,31 +16,30 @@ import { domainEventLifecycle, domainLookupByName } from "../../src/generated/re
 import { virtError } from "../../src/rpc/index.ts";
 import type { Transport } from "../../src/transport/index.ts";
 import type { RawMessage } from "../rpc/raw-end.ts";
-import { ERROR, frame, join, MESSAGE, str, words } from "../rpc/wire.ts";
+import { ERROR, frame, join, MESSAGE, words } from "../rpc/wire.ts";
 import {
   AUTH_LIST,
   CLOSE,
+  caught,
+  dom,
   type FakeDaemon,
   FakeListener,
   type Fault,
   FEATURE,
+  found,
   LOOKUP,
   leavesNothing,
   OPEN,
   piped,
   turn,
   until,
-  uuid,
 } from "./fake-daemon.ts";
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-const dom = (name: string) => join(str(name), uuid, words(1));
-const found = (name: string) => ({ dom: { name, uuid, id: 1 } });
 const lookup = (conn: CoreConnection, name: string, options = {}) => conn.call(domainLookupByName, { name }, options);
-const caught = (promise: Promise<unknown>) => promise.catch((error: unknown) => error);
 const payloadText = ({ payload }: RawMessage) => Buffer.from(payload.subarray(4)).toString().replace(/\0+$/, "");
 
 /** Pauses between attempts that end when the test says so. */

@@ -1,4 +1,4 @@
-import { type CoreConnection, VirtError } from "../../client/index.ts";
+import { type CoreConnection, parseVersion, VirtError } from "../../client/index.ts";
 import { VirErrorDomain, VirErrorNumber } from "../../generated/libvirt/index.ts";
 import { connectGetLibVersion } from "../../generated/remote/index.ts";
 import { virtError } from "../../rpc/index.ts";
@@ -124,7 +124,7 @@ export class ObjectEvents<Ref, Target extends { readonly ref: Ref }> {
     if (!internal || since === undefined) return error;
     try {
       const { libVer } = await this.#connection.call(connectGetLibVersion, undefined);
-      if (libVer >= release(since)) return error;
+      if (libVer >= parseVersion(since)) return error;
     } catch {
       return error;
     }
@@ -151,12 +151,6 @@ export class ObjectEvents<Ref, Target extends { readonly ref: Ref }> {
       failed,
     };
   }
-}
-
-/** `11.2.0` as daemons say it: 11002000. */
-function release(text: string): bigint {
-  const [major = 0, minor = 0, micro = 0] = text.split(".").map(Number);
-  return BigInt(major * 1_000_000 + minor * 1000 + micro);
 }
 
 /** A kind of event by its name, or by its number as the C API's functions take it. */

@@ -16,6 +16,9 @@ const folders = ["", "generated"].flatMap((top) =>
     .map((entry) => join(top, entry.name)),
 );
 
+/** Folders with a front door besides index.ts. */
+const secondDoors = { client: ["core.ts"], auth: ["server.ts"] };
+
 /** Leaves to other folders what is theirs. A generated program takes copies of the few types it has of another. */
 function frontDoors(folder) {
   const own = join(src, folder.startsWith("generated") ? "generated" : folder) + sep;
@@ -47,7 +50,7 @@ await Promise.all([
   ...folders.map((folder) =>
     build({
       ...settings,
-      entryPoints: ["index.ts", ...(folder === "client" ? ["core.ts"] : [])].map((door) => join(src, folder, door)),
+      entryPoints: ["index.ts", ...(secondDoors[folder] ?? [])].map((door) => join(src, folder, door)),
       outdir: join(out, folder),
       bundle: true,
       splitting: true, // what is imported later stays a file of its own

@@ -1,4 +1,4 @@
-import type { OpenedConnection } from "../client/index.ts";
+import type { OpenedConnection, Stream } from "../client/index.ts";
 import type { AdminClient } from "../generated/admin/index.ts";
 import type { LxcClient } from "../generated/lxc/index.ts";
 import type { QemuClient } from "../generated/qemu/index.ts";
@@ -10,10 +10,10 @@ import { lazy } from "./lazy.ts";
 /** An open connection to a daemon, with the whole API: `CoreConnection` and the C API's functions as methods. */
 export class Connection extends EventMethods {
   /** Every procedure of the REMOTE program as a method. Its module is loaded with the first call. */
-  readonly remote: RemoteClient<never>;
-  readonly qemu: QemuClient<never>;
-  readonly lxc: LxcClient<never>;
-  readonly admin: AdminClient<never>;
+  readonly remote: RemoteClient<Stream>;
+  readonly qemu: QemuClient<Stream>;
+  readonly lxc: LxcClient<Stream>;
+  readonly admin: AdminClient<Stream>;
 
   /** For connections that `connect` or `connectTransport` opened. */
   constructor(opened: OpenedConnection) {

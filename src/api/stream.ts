@@ -1,8 +1,8 @@
-import type { CoreConnection } from "../client/index.ts";
+import type { Stream } from "../client/index.ts";
 import type { Caller, CallOptions, StreamProcedure, StreamReply } from "../xdr/index.ts";
 
-/** The stream that a call opened: what `CoreConnection.open` gives. */
-export type CallStream = Awaited<ReturnType<CoreConnection["open"]>>["stream"];
+/** The stream that a call opened. */
+export type CallStream = Stream;
 
 /** Calls a procedure that opens a stream. */
 export function openStream<Args, Ret>(

@@ -169,12 +169,12 @@ function parseChallenge(text: string): DigestChallenge {
 }
 
 /** `name=value, name="quoted value"`: each name in lower case, with its values in order. */
-function parseDirectives(text: string): Map<string, string[]> {
+export function parseDirectives(text: string): Map<string, string[]> {
   const all = new Map<string, string[]>();
   const directive = /[\s,]*(?:([^\s,="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?=,|$)|$)/sy;
   while (directive.lastIndex < text.length) {
     const match = directive.exec(text);
-    if (match === null) throw authFailed("DIGEST-MD5: the server's message is malformed");
+    if (match === null) throw authFailed("DIGEST-MD5: the other side's message is malformed");
     const [, name, quotedValue, token] = match;
     if (name === undefined) break;
     const value = quotedValue?.replace(/\\(.)/gs, "$1") ?? token ?? "";
@@ -186,7 +186,7 @@ function parseDirectives(text: string): Map<string, string[]> {
   return all;
 }
 
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
 }
 
@@ -201,6 +201,6 @@ function latin1(text: string): Uint8Array | undefined {
   return codes.every((code) => code <= 0xff) ? Uint8Array.from(codes) : undefined;
 }
 
-function fromLatin1(bytes: Uint8Array): string {
+export function fromLatin1(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 }

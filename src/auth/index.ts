@@ -11,7 +11,5 @@ export type {
 
 // For other layers.
 
-export { type SecurityLayer, SecurityLayerTransport } from "./security-layer.ts";
-
-/** `SecurityLayerTransport`, loaded where a transport may need it. */
+/** `SecurityLayerTransport`, loaded where a transport may need it: other clients do not carry it. */
 export const securityLayer = (): Promise<typeof import("./security-layer.ts")> => import("./security-layer.ts");

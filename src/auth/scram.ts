@@ -92,7 +92,7 @@ export async function scramKeys(
   const salted = new Uint8Array(await subtle.deriveBits({ name: "PBKDF2", hash, salt, iterations }, key, bits));
   const clientKey = await hmac(hash, salted, utf8("Client Key"));
   const serverKey = await hmac(hash, salted, utf8("Server Key"));
-  return { clientKey, storedKey: new Uint8Array(await subtle.digest(hash, clientKey)), serverKey };
+  return { clientKey, storedKey: await hashOf(hash, clientKey), serverKey };
 }
 
 /** `r=nonce,s=salt,i=count`, and extensions that mean nothing to us. */
@@ -114,10 +114,16 @@ function saslName(name: string): string {
   return name.replaceAll("=", "=3D").replaceAll(",", "=2C");
 }
 
-async function hmac(hash: ScramHash, key: Bytes, message: Bytes): Promise<Bytes> {
+/** HMAC with a hash of SCRAM's. */
+export async function hmac(hash: ScramHash, key: Bytes, message: Bytes): Promise<Bytes> {
   const { subtle } = webCrypto();
   const imported = await subtle.importKey("raw", key, { name: "HMAC", hash }, false, ["sign"]);
   return new Uint8Array(await subtle.sign("HMAC", imported, message));
+}
+
+/** A hash of SCRAM's. */
+export async function hashOf(hash: ScramHash, bytes: Bytes): Promise<Bytes> {
+  return new Uint8Array(await webCrypto().subtle.digest(hash, bytes));
 }
 
 function webCrypto(): typeof crypto {

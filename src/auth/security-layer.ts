@@ -1,4 +1,13 @@
-import { type PeerIdentity, type Transport, TransportError, type TransportSink } from "../transport/index.ts";
+import { VirNetMessageStatus, VirNetMessageType } from "../generated/netmessage/index.ts";
+import { authSaslStart, authSaslStep } from "../generated/remote/index.ts";
+import { HEADER_BYTES, LENGTH_BYTES, readHeader } from "../rpc/index.ts";
+import {
+  type Keep,
+  type PeerIdentity,
+  type Transport,
+  TransportError,
+  type TransportSink,
+} from "../transport/index.ts";
 
 /** What a SASL mechanism puts around the bytes of a connection once the login is done. Each direction has its state. */
 export interface SecurityLayer {
@@ -16,6 +25,9 @@ export interface SecurityLayer {
 
 const LENGTH_WORD = 4;
 
+/** `complete`, with which the replies to SASL's steps begin. */
+const COMPLETE_BYTES = 4;
+
 /**
  * A transport that passes bytes through until `secure` is called, and from then on sends and takes SASL tokens: a
  * length word, big-endian, and as many bytes. Tokens have nothing to do with the messages in them.
@@ -24,16 +36,23 @@ const LENGTH_WORD = 4;
 export class SecurityLayerTransport implements Transport {
   readonly #inner: Transport;
   #sink: TransportSink | undefined;
+  /** What opens what comes. */
   #layer: SecurityLayer | undefined;
+  /** What seals what goes out: the same, but for the reply that says so, which still goes out as it is. */
+  #sealing = false;
   readonly #frames = new FrameEnds();
+  /** What was written, each message an answer to one that came. */
+  readonly #answers: FrameEnds | undefined;
   readonly #word = new Uint8Array(LENGTH_WORD);
   /** The token that is being read, once its length is known. */
   #token: Uint8Array | undefined;
   /** Bytes of the length word, or of the token, that are there. */
   #have = 0;
 
-  constructor(inner: Transport) {
+  /** @param serves whether this is the side that answers calls, and may be told `secureAfterReply` */
+  constructor(inner: Transport, serves = false) {
     this.#inner = inner;
+    if (serves) this.#answers = new FrameEnds();
   }
 
   get peer(): PeerIdentity {
@@ -48,8 +67,22 @@ export class SecurityLayerTransport implements Transport {
    * @throws {TransportError} `io` where the bytes read so far end inside a message; the transport is then closed
    */
   secure(layer: SecurityLayer): void {
+    this.#secure(layer, !this.#frames.inside);
+    this.#sealing = true;
+  }
+
+  /**
+   * The same for the side that serves, where the reply that ends the login is yet to be written: it goes out as it is, and
+   * what is written after it is sealed. Whole messages must be written, as a Peer does. A client waits for that reply:
+   * whatever has come behind the call that it answers, and may still lie in the Peer, is somebody else's.
+   */
+  secureAfterReply(layer: SecurityLayer): void {
+    this.#secure(layer, !this.#frames.inside && this.#frames.whole - (this.#answers?.whole ?? 0) === 1);
+  }
+
+  #secure(layer: SecurityLayer, isClean: boolean): void {
     if (this.#layer !== undefined) throw new TransportError("io", "the connection has a security layer already");
-    if (this.#frames.inside) {
+    if (!isClean) {
       const error = new TransportError("io", "unprotected bytes came after the login that agreed on protection");
       this.#fail(error);
       throw error;
@@ -59,7 +92,7 @@ export class SecurityLayerTransport implements Transport {
 
   start(sink: TransportSink): void {
     this.#sink = sink;
-    this.#inner.start({ bytes: (chunk) => this.#bytes(chunk), end: (error) => this.#end(error) });
+    this.#inner.start({ bytes: (chunk, keep) => this.#bytes(chunk, keep), end: (error) => this.#end(error) });
   }
 
   pause(): void {
@@ -71,7 +104,11 @@ export class SecurityLayerTransport implements Transport {
   }
 
   write(parts: readonly Uint8Array[]): boolean {
-    if (this.#layer === undefined) return this.#inner.write(parts);
+    if (this.#layer === undefined) {
+      if (this.#answers !== undefined) for (const part of parts) this.#answers.push(part);
+      return this.#inner.write(parts);
+    }
+    if (!this.#sealing) return this.#writeReply(this.#layer, parts);
     let tokens: readonly Uint8Array[];
     try {
       tokens = encode(this.#layer, parts);
@@ -80,6 +117,19 @@ export class SecurityLayerTransport implements Transport {
       return true;
     }
     return this.#inner.write(tokens);
+  }
+
+  /** Seals what comes after the reply that ends the login, once that is among what is written. */
+  #writeReply(layer: SecurityLayer, parts: readonly Uint8Array[]): boolean {
+    const bytes = joined(parts);
+    for (let at = 0; at < bytes.byteLength && !this.#sealing; ) {
+      const message = bytes.subarray(at);
+      at += Math.max(LENGTH_WORD, new DataView(bytes.buffer, at).getUint32(0));
+      if (!endsLogin(message)) continue;
+      this.#sealing = true;
+      return this.#inner.write([bytes.subarray(0, at), ...encode(layer, [bytes.subarray(at)])]);
+    }
+    return this.#inner.write(parts);
   }
 
   drained(): Promise<void> {
@@ -91,11 +141,11 @@ export class SecurityLayerTransport implements Transport {
     return this.#inner.close(reason);
   }
 
-  #bytes(chunk: Uint8Array): void {
+  #bytes(chunk: Uint8Array, keep: Keep | undefined): void {
     const layer = this.#layer;
     if (layer === undefined) {
       this.#frames.push(chunk);
-      this.#sink?.bytes(chunk);
+      this.#sink?.bytes(chunk, keep);
       return;
     }
     try {
@@ -143,6 +193,29 @@ export class SecurityLayerTransport implements Transport {
   }
 }
 
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.byteLength;
+  }
+  return all;
+}
+
+/** Whether a message is the reply to a step of SASL's that says that the login is complete. */
+function endsLogin(message: Uint8Array): boolean {
+  if (message.byteLength < LENGTH_BYTES + HEADER_BYTES + COMPLETE_BYTES) return false;
+  const { prog, proc, type, status } = readHeader(message.subarray(LENGTH_BYTES));
+  return (
+    prog === authSaslStep.program.number &&
+    (proc === authSaslStart.number || proc === authSaslStep.number) &&
+    type === VirNetMessageType.VIR_NET_REPLY &&
+    status === VirNetMessageStatus.VIR_NET_OK &&
+    new DataView(message.buffer, message.byteOffset).getInt32(LENGTH_BYTES + HEADER_BYTES) !== 0
+  );
+}
+
 /** Joins and cuts what is written into tokens as large as the other side takes. */
 function encode(layer: SecurityLayer, parts: readonly Uint8Array[]): Uint8Array[] {
   const tokens: Uint8Array[] = [];
@@ -174,6 +247,8 @@ class FrameEnds {
   #wordBytes = 0;
   /** Bytes of the message still to come, its length word done. */
   #left = 0;
+  /** Messages that have ended. */
+  whole = 0;
 
   get inside(): boolean {
     return this.#left > 0 || this.#wordBytes > 0;
@@ -185,6 +260,7 @@ class FrameEnds {
         const step = Math.min(this.#left, chunk.byteLength - at);
         this.#left -= step;
         at += step;
+        if (this.#left === 0) this.whole++;
         continue;
       }
       this.#word = ((this.#word << 8) | (chunk[at++] as number)) >>> 0;

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { printError } from "./output.ts";
 import { codegen } from "./verbs/codegen.ts";
+import { consoleVerb } from "./verbs/console.ts";
 import { daemon } from "./verbs/daemon.ts";
 import { define } from "./verbs/define.ts";
 import { demo } from "./verbs/demo.ts";
@@ -11,8 +12,12 @@ import { domstate } from "./verbs/domstate.ts";
 import { dumpxml } from "./verbs/dumpxml.ts";
 import { list } from "./verbs/list.ts";
 import { migrate } from "./verbs/migrate.ts";
+import { passwd } from "./verbs/passwd.ts";
+import { screenshot } from "./verbs/screenshot.ts";
 import { start } from "./verbs/start.ts";
 import { undefine } from "./verbs/undefine.ts";
+import { volDownload } from "./verbs/vol-download.ts";
+import { volUpload } from "./verbs/vol-upload.ts";
 
 const verbs = [
   list,
@@ -24,7 +29,12 @@ const verbs = [
   destroy,
   undefine,
   migrate,
+  consoleVerb,
+  screenshot,
+  volUpload,
+  volDownload,
   daemon,
+  passwd,
   codegen,
   demo,
 ] satisfies (() => Command)[];

@@ -1,7 +1,6 @@
 import { VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
 import { type VirtError, virtError } from "../rpc/index.ts";
 
-/** Nobody asks for a number: it only has to be one. */
 type ConfValue = string | number | readonly ConfValue[];
 
 /** Deeper lists than this are no configuration. */
@@ -55,6 +54,19 @@ export class ConfFile {
       if (typeof one === "string") return one;
       throw virtError(VirErrorNumber.VIR_ERR_CONF_SYNTAX, VirErrorDomain.VIR_FROM_CONF, detail);
     });
+  }
+
+  /** @throws {VirtError} VIR_ERR_INTERNAL_ERROR where it is no integer */
+  integer(name: string): number | undefined {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return undefined;
+    if (typeof entry.value === "number") return entry.value;
+    throw this.#mistyped(`${this.path}:${entry.line}: expected an integer for '${name}' parameter`);
+  }
+
+  /** The names of all settings, in the order of the file. */
+  get names(): readonly string[] {
+    return [...this.#entries.keys()];
   }
 
   /** `path:line` of a setting that is there, for errors about its value. */

@@ -7,6 +7,7 @@ import {
   checkKeepAlive,
   type KeepAliveOptions,
   Peer,
+  type StreamLimits,
   startTimer,
   TimeoutError,
   VirtError,
@@ -43,6 +44,8 @@ export interface ConnectionOptions {
    * fell silent.
    */
   readonly keepAlive?: KeepAliveOptions | false;
+  /** How much streams may take of the connection. */
+  readonly streams?: StreamLimits;
 }
 
 export interface ConnectOptions extends ConnectionOptions, Omit<DialOptions, "readOnly" | "conf"> {
@@ -173,7 +176,9 @@ function establish(
       });
       if (watched) channels?.connect.end(diagnostics);
       const again = (end: AbortSignal, number: number) => attempt(number, end);
-      return { ...opened, reconnect: reconnect && { options: reconnect, open: again } };
+      if (reconnect === undefined) return { ...opened, reconnect };
+      const { Reconnector } = await import("./reconnect.ts");
+      return { ...opened, reconnect: { options: reconnect, open: again, Reconnector } };
     } catch (error) {
       if (watched) channels?.connect.fail(diagnostics, error);
       throw error;
@@ -203,6 +208,7 @@ async function openSequence(
   const peer: Peer = new Peer(layer ?? transport, {
     maxCalls,
     ...(callTimeout === undefined ? {} : { callTimeout }),
+    ...(options.streams === undefined ? {} : { streams: options.streams }),
     explain: explainer.explain,
   });
   const supports = (feature: number) =>

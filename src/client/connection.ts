@@ -2,19 +2,21 @@ import { VirConnectCloseReason } from "../generated/libvirt/index.ts";
 import { connectClose, connectSupportsFeature } from "../generated/remote/index.ts";
 import {
   AbortError,
+  type Call,
   type CloseDiagnostics,
   channels,
   checkKeepAlive,
   harmless,
   type KeepAliveOptions,
   type Peer,
+  type Stream,
   TimeoutError,
   TransportError,
   uncaught,
 } from "../rpc/index.ts";
 import type { PeerIdentity } from "../transport/index.ts";
 import type { Caller, CallOptions, EventProcedure, Procedure, StreamProcedure, StreamReply } from "../xdr/index.ts";
-import { type Gap, type ReconnectOptions, Reconnector } from "./reconnect.ts";
+import type { Gap, ReconnectOptions, Reconnector } from "./reconnect.ts";
 
 /** Milliseconds that the daemon gets to answer CONNECT_CLOSE. */
 const CLOSE_TIME = 5000;
@@ -42,6 +44,8 @@ export interface OpenedConnection {
 export interface Reconnecting {
   readonly options: ReconnectOptions;
   readonly open: (signal: AbortSignal, attempt: number) => Promise<OpenedConnection>;
+  /** The class, which who does not reconnect does not load. */
+  readonly Reconnector: typeof Reconnector;
 }
 
 /** Runs when a connection that was lost is back. */
@@ -59,7 +63,7 @@ interface Listening {
  * stubs; this much alone keeps a bundle small. Some calls are in flight at once, the rest wait in order. A call that
  * was given up counts until its late reply, because the daemon still works on it.
  */
-export class CoreConnection implements Caller<never>, AsyncDisposable {
+export class CoreConnection implements Caller<Stream>, AsyncDisposable {
   /** The URI that it was opened with, or the daemon's own where that was empty. */
   readonly uri: string;
   readonly readOnly: boolean;
@@ -86,7 +90,7 @@ export class CoreConnection implements Caller<never>, AsyncDisposable {
     } else {
       const restore = (link: OpenedConnection, gap: Gap) => this.#restore(link, gap);
       const over = (error: Error) => this.#finish(error);
-      this.#reconnector = new Reconnector(opened, reconnect.options, reconnect.open, restore, over);
+      this.#reconnector = new reconnect.Reconnector(opened, reconnect.options, reconnect.open, restore, over);
     }
   }
 
@@ -115,20 +119,23 @@ export class CoreConnection implements Caller<never>, AsyncDisposable {
   /** Calls any procedure by its descriptor: what everything else stands on. See `Peer.call` for what it rejects with. */
   call<Args, Ret>(procedure: Procedure<Args, Ret>, args: Args, options?: CallOptions): Promise<Ret> {
     const { peer } = this.#link;
-    const { state } = this;
-    if (state === "open") return peer.call(procedure, args, options);
+    if (this.state === "open") return peer.call(procedure, args, options);
     return new Promise((resolve, reject) => {
       if (options?.signal?.aborted === true) throw new AbortError(options.signal.reason);
-      if (state === "closed") {
-        throw new TransportError("closed", "the connection is closed", { cause: this.#end?.error });
-      }
-      this.#reconnector?.hold(peer.prepare(procedure, args, options, resolve, reject));
+      this.#submit(peer.prepare(procedure, args, options, resolve, reject));
     });
   }
 
-  /** Streams come with a later release: rejects with VIR_ERR_NO_SUPPORT. */
-  open<Args, Ret>(procedure: StreamProcedure<Args, Ret>): Promise<StreamReply<Ret, never>> {
-    return this.#link.peer.open(procedure);
+  /**
+   * Calls a procedure that opens a stream; its signal goes on to abort the stream. Where the connection is being opened
+   * again, the call waits as others do, but a stream that was open is lost with the connection. See `Peer.open`.
+   */
+  async open<Args, Ret>(
+    procedure: StreamProcedure<Args, Ret>,
+    args: Args,
+    options?: CallOptions,
+  ): Promise<StreamReply<Ret, Stream>> {
+    return this.#link.peer.open(procedure, args, options, (call) => this.#submit(call));
   }
 
   /**
@@ -192,6 +199,14 @@ export class CoreConnection implements Caller<never>, AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Sends a call, keeps it until there is a connection, or fails it where there will be none. */
+  #submit(call: Call): void {
+    const { state } = this;
+    if (state === "open") this.#link.peer.adopt(call);
+    else if (state === "lost") this.#reconnector?.hold(call);
+    else call.fail(new TransportError("closed", "the connection is closed", { cause: this.#end?.error }));
   }
 
   async #close(): Promise<void> {

@@ -1,3 +1,4 @@
+export { ConfFile } from "./conf-file.ts";
 export * from "./core.ts";
 export { parseUri } from "./uri.ts";
 

@@ -32,6 +32,8 @@ export interface Hypervisor extends AsyncDisposable {
    * are answered before.
    */
   supportsFeature(feature: number): boolean;
+  /** Whether guests run: a daemon that ends when nobody uses it stays. Left out: it may end. */
+  readonly busy?: boolean;
   /** What is left out is answered VIR_ERR_NO_SUPPORT. */
   readonly procedures: DriverHandlers;
   /** Stops all guests and gives back what they held. */

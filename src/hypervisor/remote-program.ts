@@ -1,24 +1,8 @@
-import {
-  VirConnectFlags,
-  VirDomainCheckpointXMLFlags,
-  VirDomainInterfaceAddressesSource,
-  VirDomainSaveImageXMLFlags,
-  VirDomainSnapshotXMLFlags,
-  VirDomainVcpuFlags,
-  VirDomainXMLFlags,
-  VirDrvFeature,
-  VirErrorDomain,
-  VirErrorLevel,
-  VirErrorNumber,
-} from "../generated/libvirt/index.ts";
-import {
-  type DomainGetVcpusFlagsArgs,
-  type DomainInterfaceAddressesArgs,
-  type RemoteHandlers,
-  remoteDescription,
-} from "../generated/remote/index.ts";
-import { type AnyProcedure, apiDomain, apiName, VirtError, virtError } from "../rpc/index.ts";
-import { type CallContext, PerSession, type ServedProgram, serve } from "../server/index.ts";
+import { VirConnectFlags, VirDrvFeature, VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
+import { type RemoteHandlers, remoteDescription } from "../generated/remote/index.ts";
+import { type AnyProcedure, type VirtError, virtError } from "../rpc/index.ts";
+import { type CallContext, checkReadOnly, loginOf, PerSession, type ServedProgram, serve } from "../server/index.ts";
+import { describeXml } from "./describe-xml.ts";
 import type { ConnectionProcedure, Hypervisor } from "./hypervisor.ts";
 
 /** Answered on a connection that is not open: authentication, opening and closing. Features look for themselves. */
@@ -33,15 +17,6 @@ const BEFORE_OPEN = new Set([
   "CONNECT_SUPPORTS_FEATURE",
 ]);
 
-/** Rights that a read-only connection has. */
-const READ_RIGHTS = new Set(["none", "getattr", "read"]);
-/** Need more than these rights by their annotation, and yet libvirt serves them on read-only connections. */
-const READ_ONLY_TOO = new Set([
-  "DOMAIN_MIGRATE_GET_MAX_DOWNTIME",
-  "DOMAIN_MIGRATE_GET_COMPRESSION_CACHE",
-  "CONNECT_SET_IDENTITY",
-]);
-
 /** The numbers of CONNECT_SUPPORTS_FEATURE that are the protocol's, not a driver's, and what this server says. */
 const protocolFeatures = new Map<number, boolean>([
   [VirDrvFeature.VIR_DRV_FEATURE_REMOTE, false],
@@ -53,19 +28,20 @@ const protocolFeatures = new Map<number, boolean>([
   [VirDrvFeature.VIR_DRV_FEATURE_NETWORK_UPDATE_HAS_CORRECT_ORDER, true],
 ]);
 
-/** Flags with which XML may show passwords, by procedure: CVE-2014-7823. The rest of these is for everyone. */
-const SECRETS = new Map<string, number>([
-  ["DOMAIN_GET_XML_DESC", VirDomainXMLFlags.VIR_DOMAIN_XML_SECURE | VirDomainXMLFlags.VIR_DOMAIN_XML_MIGRATABLE],
-  ["DOMAIN_SNAPSHOT_GET_XML_DESC", VirDomainSnapshotXMLFlags.VIR_DOMAIN_SNAPSHOT_XML_SECURE],
-  ["DOMAIN_CHECKPOINT_GET_XML_DESC", VirDomainCheckpointXMLFlags.VIR_DOMAIN_CHECKPOINT_XML_SECURE],
-  ["DOMAIN_MANAGED_SAVE_GET_XML_DESC", VirDomainSaveImageXMLFlags.VIR_DOMAIN_SAVE_IMAGE_XML_SECURE],
-]);
-
 const READ_ONLY_FLAG = VirConnectFlags.VIR_CONNECT_RO;
 
 /** A connection of a client: closed, or open by a URI. */
 interface Connection {
   uri: string | undefined;
+}
+
+/** Of every session: what REMOTE has opened is open for the programs beside it. */
+const connections = new PerSession<Connection>(() => ({ uri: undefined }));
+
+/** Refuses what a closed or a read-only connection may not do: `before` of all programs of a hypervisor. */
+export function checkConnection(procedure: AnyProcedure, { session }: CallContext, args: unknown): void {
+  requireOpen(connections.of(session));
+  if (session.readOnly) checkReadOnly(procedure, args);
 }
 
 /**
@@ -75,30 +51,25 @@ interface Connection {
  * @source libvirt src/remote/remote_daemon_dispatch.c; the read-only rules are those of src/libvirt-*.c.
  */
 export function remoteProgram(hypervisor: Hypervisor): ServedProgram {
-  const connections = new PerSession<Connection>(() => ({ uri: undefined }));
-  const own = connectionProcedures(hypervisor, connections);
+  const own = connectionProcedures(hypervisor);
   // Last, so that nothing of a driver's takes the place of the connection's.
   const handlers: RemoteHandlers<CallContext> = { ...hypervisor.procedures, ...own };
   return serve(remoteDescription, handlers, {
-    before(procedure, { session }, args) {
-      if (BEFORE_OPEN.has(procedure.name)) return;
-      requireOpen(connections.of(session));
-      if (!session.readOnly) return;
-      if (asksForSecrets(procedure, args)) throw forbidden(procedure, `${apiName(procedure)} with secure flag`);
-      if (changesSomething(procedure, args)) {
-        throw forbidden(procedure, `read only access prevents ${apiName(procedure)}`);
-      }
+    driver: hypervisor.type,
+    describeXml,
+    before(procedure, context, args) {
+      if (!BEFORE_OPEN.has(procedure.name)) checkConnection(procedure, context, args);
     },
   });
 }
 
-function connectionProcedures(hypervisor: Hypervisor, connections: PerSession<Connection>) {
+function connectionProcedures(hypervisor: Hypervisor) {
   return {
-    authList: () => ({ types: [0] }),
-    authSaslInit: refuseAuthentication,
-    authSaslStart: refuseAuthentication,
-    authSaslStep: refuseAuthentication,
-    authPolkit: refuseAuthentication,
+    authList: (_args, { session }) => loginOf(session).list(),
+    authSaslInit: (_args, { session }) => loginOf(session).saslInit(),
+    authSaslStart: ({ mech, nil, data }, { session }) => loginOf(session).saslStart(mech, nil, data),
+    authSaslStep: ({ nil, data }, { session }) => loginOf(session).saslStep(nil, data),
+    authPolkit: (_args, { session, signal }) => loginOf(session).polkit(signal),
     connectOpen({ name, flags }, { session }) {
       const connection = connections.of(session);
       if (connection.uri !== undefined) throw internalError("connection already open");
@@ -130,46 +101,6 @@ function requireOpen(connection: Connection): void {
   if (connection.uri === undefined) throw internalError("hypervisor connection not open");
 }
 
-function asksForSecrets({ name }: AnyProcedure, args: unknown): boolean {
-  const secrets = SECRETS.get(name);
-  return secrets !== undefined && ((args as { flags: number }).flags & secrets) !== 0;
-}
-
-/** Whether the call needs more than the rights to read, with the arguments that it has. */
-function changesSomething(procedure: AnyProcedure, args: unknown): boolean {
-  switch (procedure.name) {
-    case "DOMAIN_GET_VCPUS_FLAGS": // asks the guest's agent
-      return ((args as DomainGetVcpusFlagsArgs).flags & VirDomainVcpuFlags.VIR_DOMAIN_VCPU_GUEST) !== 0;
-    case "DOMAIN_INTERFACE_ADDRESSES":
-      return (
-        (args as DomainInterfaceAddressesArgs).source ===
-        VirDomainInterfaceAddressesSource.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT
-      );
-    default:
-      return !servedReadOnly(procedure);
-  }
-}
-
-function servedReadOnly({ name, acl }: AnyProcedure): boolean {
-  if (READ_ONLY_TOO.has(name)) return true;
-  return acl.every((rule) => {
-    const [, right = "none"] = rule.split(":");
-    return READ_RIGHTS.has(right) || right.startsWith("search_") || (right === "read_secure" && SECRETS.has(name));
-  });
-}
-
-function forbidden(procedure: AnyProcedure, detail: string): VirtError {
-  return virtError(VirErrorNumber.VIR_ERR_OPERATION_DENIED, apiDomain(procedure), detail);
-}
-
 function internalError(detail: string): VirtError {
   return virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, detail);
-}
-
-/** libvirtd's answer to the steps of a way to authenticate that the socket does not offer. */
-function refuseAuthentication(): never {
-  const message = "Library function returned error but did not set virError";
-  const { VIR_ERR_INTERNAL_ERROR } = VirErrorNumber;
-  const extra = { int1: 0, int2: 0 };
-  throw new VirtError(message, VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, VirErrorLevel.VIR_ERR_ERROR, extra);
 }

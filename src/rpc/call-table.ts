@@ -17,7 +17,8 @@ export interface LostCalls {
  */
 export class CallTable {
   readonly #max: number;
-  readonly #send: (frame: Uint8Array) => void;
+  readonly #send: (frame: Uint8Array, call: Call, serial: number) => void;
+  readonly #open: { has(serial: number): boolean };
   readonly #inFlight = new Map<number, Call>();
   /** In order of the calls. */
   readonly #waiting = new Set<Call>();
@@ -28,10 +29,17 @@ export class CallTable {
   /**
    * @param max calls in flight at once
    * @param firstSerial libvirt's clients count from 0
+   * @param isTaken whether a serial is in use though its call is answered: that of a stream
    */
-  constructor(max: number, send: (frame: Uint8Array) => void, firstSerial = 0) {
+  constructor(
+    max: number,
+    send: (frame: Uint8Array, call: Call, serial: number) => void,
+    firstSerial = 0,
+    isTaken: (serial: number) => boolean = () => false,
+  ) {
     this.#max = max;
     this.#send = send;
+    this.#open = { has: (serial) => this.#inFlight.has(serial) || isTaken(serial) };
     this.#serial = firstSerial;
   }
 
@@ -100,11 +108,11 @@ export class CallTable {
   }
 
   #sendNow(call: Call): void {
-    const serial = freeSerial(this.#serial, this.#inFlight);
+    const serial = freeSerial(this.#serial, this.#open);
     setSerial(call.frame, serial);
     this.#inFlight.set(serial, call);
     this.#serial = serial + 1;
-    this.#send(call.frame);
+    this.#send(call.frame, call, serial);
   }
 }
 

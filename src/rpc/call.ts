@@ -4,7 +4,19 @@ import type { CallOptions, Procedure } from "../xdr/index.ts";
 import { type CallDiagnostics, channels } from "./diagnostics.ts";
 import { AbortError, TimeoutError } from "./errors.ts";
 import { encodeFrame } from "./frame.ts";
+import type { Header } from "./header.ts";
+import type { Peer } from "./peer.ts";
 import { startTimer } from "./timer.ts";
+
+/** A stream that a call opens. */
+export interface Opening {
+  /** The call is about to go out, with this serial. */
+  sent(peer: Peer, header: Header): void;
+  /** It did not go out after all, and waits for another connection. */
+  unsent(): void;
+  /** The answer came: whether there is a stream. */
+  answered(isOpen: boolean): void;
+}
 
 /** A call of ours: what is sent, who waits for the answer, and until when. */
 export class Call {
@@ -12,6 +24,7 @@ export class Call {
   readonly procedure: Procedure<any, any>;
   /** Its serial is set when it goes out. */
   readonly frame: Uint8Array;
+  readonly opening: Opening | undefined;
   /** Whether the caller has given up. Once sent, the reply is then only waited for in order to drop it. */
   abandoned = false;
   /** Where it waits to be sent. */
@@ -35,8 +48,10 @@ export class Call {
     callee: { readonly identity: PeerIdentity },
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
+    opening?: Opening,
   ) {
     this.procedure = procedure;
+    this.opening = opening;
     this.#resolve = resolve;
     this.#reject = reject;
     const { program, number } = procedure;

@@ -60,6 +60,22 @@ export interface MessageDiagnostics {
   readonly length: number;
 }
 
+/** Of `virtwire:stream`: a stream has gone from one state to another. */
+export interface StreamDiagnostics {
+  readonly connection: string;
+  /** Program, procedure and serial of the call that opened it. */
+  readonly program: number;
+  readonly procedure: number;
+  readonly serial: number;
+  readonly side: "client" | "server";
+  readonly from: string;
+  /** What happened: a packet, or a wish of the application. */
+  readonly event: string;
+  readonly to: string;
+  /** What ended it, where it did not end well. */
+  readonly error?: unknown;
+}
+
 /** The three channels of something that takes time. */
 export class Span<Context extends { error?: unknown }> {
   readonly #start: Channel;
@@ -113,6 +129,7 @@ function openChannels() {
     call: new Span<CallDiagnostics>(channel, "virtwire:call"),
     event: channel("virtwire:event"),
     close: channel("virtwire:close"),
+    stream: channel("virtwire:stream"),
     message,
   };
 }

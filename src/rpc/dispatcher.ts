@@ -73,7 +73,7 @@ export class Dispatcher<Context> {
   answer(
     header: Header,
     payload: Uint8Array,
-    contextOf: (procedure: AnyProcedure) => Context,
+    contextOf: (procedure: AnyProcedure, header: Header) => Context,
   ): Uint8Array | Promise<Uint8Array> {
     const { prog, vers, proc, status } = header;
     const entry = this.#programs.get(prog)?.get(vers);
@@ -87,7 +87,7 @@ export class Dispatcher<Context> {
     const served = entry.procedures.get(proc);
     if (served === undefined) return errorReply(header, rpcError(`unknown procedure: ${proc}`));
     const { procedure, handler } = served;
-    const context = contextOf(procedure);
+    const context = contextOf(procedure, header);
     if (this.#options.needsAuthentication?.(procedure, context) === true) {
       return errorReply(header, rpcError("authentication required"));
     }
@@ -146,9 +146,16 @@ export class Dispatcher<Context> {
   }
 }
 
-/** The frame of an error reply, with program, version, procedure and serial of the call. */
-export function errorReply(header: Header, error: VirtError): Uint8Array {
-  const reply = replyTo(header, VirNetMessageStatus.VIR_NET_ERROR);
+/**
+ * The frame of an error reply, with program, version, procedure and serial of the call.
+ * @param type STREAM for the error of a stream that the call opened
+ */
+export function errorReply(
+  header: Header,
+  error: VirtError,
+  type: Header["type"] = VirNetMessageType.VIR_NET_REPLY,
+): Uint8Array {
+  const reply: Header = { ...replyTo(header, VirNetMessageStatus.VIR_NET_ERROR), type };
   return encodeFrame(reply, encodeVirNetMessageError, error.toMessage(), "error");
 }
 

@@ -47,6 +47,11 @@ export function setSerial(frame: Uint8Array, serial: number): void {
   writeWord(frame, 20, serial);
 }
 
+/** Changes the length word of a frame. */
+export function setLength(frame: Uint8Array, length: number): void {
+  writeWord(frame, 0, length);
+}
+
 /** A signed word of 32 bits. */
 export function readWord(bytes: Uint8Array, at: number): number {
   return (

@@ -5,6 +5,7 @@ export type {
   ConnectDiagnostics,
   EventDiagnostics,
   MessageDiagnostics,
+  StreamDiagnostics,
 } from "./diagnostics.ts";
 export {
   isAborted,
@@ -25,6 +26,16 @@ export {
   TimeoutError,
 } from "./errors.ts";
 export type { KeepAliveOptions } from "./keepalive.ts";
+export type {
+  FinishOptions,
+  ReceivingStream,
+  SendingStream,
+  ServerStream,
+  ServerStreamOptions,
+  Stream,
+  StreamHole,
+  StreamRun,
+} from "./stream/types.ts";
 export { systemError, VirtError, type VirtErrorExtra, virtError } from "./virt-error.ts";
 
 // For other layers.
@@ -39,10 +50,14 @@ export {
   Dispatcher,
   type DispatcherOptions,
   type DispatchProgram,
+  errorReply,
 } from "./dispatcher.ts";
 export { encodeFrame, FrameScanner } from "./frame.ts";
 export { HEADER_BYTES, type Header, LENGTH_BYTES, MAX_FRAME, MIN_FRAME, readHeader, writeHeader } from "./header.ts";
 export { checkKeepAlive } from "./keepalive.ts";
-export { type Answer, type DropReason, Peer, type PeerOptions } from "./peer.ts";
+export { Peer } from "./peer.ts";
+export type { Answer, DropReason, PeerOptions } from "./peer-options.ts";
+export { type ServedCall, serveStream } from "./stream/server-stream.ts";
+export type { StreamLimits } from "./stream/table.ts";
 export { startTimer } from "./timer.ts";
 export { harmless, uncaught } from "./uncaught.ts";

@@ -1,136 +1,119 @@
-import { VirErrorDomain, VirErrorNumber } from "../generated/libvirt/index.ts";
-import { decodeVirNetMessageError, VirNetMessageStatus, VirNetMessageType } from "../generated/netmessage/index.ts";
+import { VirNetMessageStatus, VirNetMessageType } from "../generated/netmessage/index.ts";
 import { type PeerIdentity, type Transport, TransportError } from "../transport/index.ts";
-import {
-  type Caller,
-  type CallOptions,
-  type EventProcedure,
-  inField,
-  type Procedure,
-  type StreamProcedure,
-  type StreamReply,
-  XdrReader,
-} from "../xdr/index.ts";
-import { Call } from "./call.ts";
+import type { Caller, CallOptions, EventProcedure, Procedure, StreamProcedure, StreamReply } from "../xdr/index.ts";
+import { Call, type Opening } from "./call.ts";
 import { CallTable, type LostCalls } from "./call-table.ts";
-import { channels, type EventDiagnostics, type MessageDiagnostics } from "./diagnostics.ts";
 import { AbortError, ProtocolError } from "./errors.ts";
-import { FD_COUNT_BYTES, readFdCount } from "./file-descriptors.ts";
-import { encodeFrame, FrameScanner } from "./frame.ts";
-import { HEADER_BYTES, type Header, LENGTH_BYTES, readHeader } from "./header.ts";
-import { checkKeepAlive, isKeepalive, isPing, KeepAlive, type KeepAliveOptions, PING, PONG } from "./keepalive.ts";
+import { EventListeners } from "./event-listeners.ts";
+import { encodeFrame } from "./frame.ts";
+import { HEADER_BYTES, type Header, LENGTH_BYTES, readHeader, readWord } from "./header.ts";
+import { Intake } from "./intake.ts";
+import { checkKeepAlive, KeepAlive, type KeepAliveOptions, PING, PONG } from "./keepalive.ts";
+import { areMessagesWatched, reportMessage } from "./message-report.ts";
+import type { PeerOptions } from "./peer-options.ts";
+import { Requests } from "./requests.ts";
+import { Routing } from "./routing.ts";
 import { SendQueue } from "./send-queue.ts";
+import type { StreamHost, StreamTable } from "./stream/table.ts";
+import type { Stream } from "./stream/types.ts";
 import { startTimer } from "./timer.ts";
 import { harmless } from "./uncaught.ts";
-import { VirtError, virtError } from "./virt-error.ts";
-
-/** Answers a call of the other side: the reply's frame, or the promise of it, which must not reject. */
-export type Answer = (header: Header, payload: Uint8Array) => Uint8Array | Promise<Uint8Array>;
-
-/** Why a message was dropped without harm to the connection. */
-export type DropReason =
-  | "late-reply" // its caller had given up
-  | "unmatched-reply" // a reply to a side that serves, which made no such call
-  | "unknown-message" // an event of a program or number that nobody here listens to
-  | "bad-message" // an event with a status, or a payload that does not fit
-  | "unknown-stream" // stream data or hole without its stream
-  | "unknown-type"; // to a side that serves, which ignores it
-
-export interface PeerOptions {
-  /** Serves the calls of the other side. Without it this is a client, and a call breaks the protocol. */
-  readonly answer?: Answer;
-  /** Calls of ours in flight at once; the rest wait in order. Default: no limit. */
-  readonly maxCalls?: number;
-  /** Milliseconds that a call of ours may take where it does not say so itself. Default: any time. */
-  readonly callTimeout?: number;
-  /** Looks at an error of the other side before the caller gets it, and may give another one. Must not reject. */
-  readonly explain?: (call: AnyProcedure, error: VirtError) => Error | Promise<Error>;
-  /**
-   * Calls of the other side in progress at once, libvirt's max_client_requests. With so many nothing more is read,
-   * keepalive and the end of the connection included, until a reply is written. Default 5.
-   */
-  readonly maxRequests?: number;
-  /** The longest frame taken, in bytes. Default 33554436. */
-  readonly maxFrame?: number;
-  /**
-   * Bytes of events that may wait to be sent. Above that the other side is taken for dead, and the connection is
-   * closed with a ProtocolError `send-queue`. Default 16 MiB.
-   */
-  readonly maxQueuedEvents?: number;
-  /** Milliseconds that an orderly close waits for the other side to read. Default 5000. */
-  readonly linger?: number;
-  /** Learns of messages that were dropped: for logs and tests. */
-  readonly onDrop?: (reason: DropReason, header: Header) => void;
-  /** The names of procedures that the other side calls: for logs. */
-  readonly nameOf?: (header: Header) => string | undefined;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: each procedure has its own types
-type AnyProcedure = Procedure<any, any>;
 
 /**
  * - `open`: everything goes.
+ * - `retiring`: the same, but no stream begins. Those that carry something from here to there come to their end.
  * - `draining`: nothing is read any more; calls of the other side are being answered.
  * - `closing`: what is queued goes out.
  * - `closed`
  */
-type State = "open" | "draining" | "closing" | "closed";
+type State = "open" | "retiring" | "draining" | "closing" | "closed";
 
 /** Whose turn it is to move: an arrow that is missing means that nothing happens. */
 const moves = {
-  open: ["draining", "closing", "closed"],
+  open: ["retiring", "draining", "closing", "closed"],
+  retiring: ["draining", "closing", "closed"],
   draining: ["closing", "closed"],
   closing: ["closed"],
   closed: [],
 } as const satisfies Record<State, readonly State[]>;
 
-interface Listener {
-  // biome-ignore lint/suspicious/noExplicitAny: each event has its own type; Peer.on gives the typed view
-  readonly event: EventProcedure<any>;
-  readonly deliver: (message: unknown) => void;
-}
-
 /**
- * One side of a connection, client or server: cuts bytes into messages, routes them, matches replies to calls, and
- * sends.
+ * One side of a connection, client or server: routes messages, matches replies to calls, and sends.
  * @source virNetClientCallDispatch, libvirt src/rpc/virnetclient.c, and virNetServerClientDispatchMessage,
  *   src/rpc/virnetserverclient.c
  */
-export class Peer implements Caller<never>, AsyncDisposable {
+export class Peer implements Caller<Stream>, AsyncDisposable {
   /** Resolves when the connection is over: with the reason, or with undefined where this side closed it in order. */
   readonly closed: Promise<Error | undefined>;
   readonly #transport: Transport;
-  readonly #scanner: FrameScanner;
+  readonly #intake: Intake;
   readonly #queue: SendQueue;
   readonly #calls: CallTable;
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #requests: Requests;
+  readonly #routing: Routing;
+  readonly #listeners = new EventListeners();
   readonly #closeListeners = new Set<(reason: Error | undefined) => void>();
   readonly #options: PeerOptions;
-  readonly #maxRequests: number;
   #state: State = "open";
-  /** Calls of the other side whose reply is not written. */
-  #requests = 0;
   /** Bytes of events that the transport has not taken. */
   #eventBytes = 0;
-  #reading = false;
-  #paused = false;
   #closeAfterReply = false;
   #drained: (() => void) | undefined;
   #reason: Error | undefined;
   #over: Promise<void> | undefined;
   #keepAlive: KeepAlive | undefined;
+  /** Whether both sides do keepalive. */
+  #doesKeepAlive = false;
   #onLost: ((calls: LostCalls, reason: Error) => void) | undefined;
 
   /** Starts reading at once. */
   constructor(transport: Transport, options: PeerOptions = {}) {
     this.#transport = transport;
     this.#options = options;
-    this.#maxRequests = options.maxRequests ?? 5;
-    this.#scanner = new FrameScanner(options.maxFrame);
-    this.#queue = new SendQueue(transport);
-    this.#calls = new CallTable(options.maxCalls ?? Number.POSITIVE_INFINITY, (frame) => this.#send(frame));
+    this.#queue = new SendQueue(transport, (head) => {
+      if (areMessagesWatched()) this.#report("out", head.subarray(LENGTH_BYTES), readWord(head, 0) >>> 0);
+    });
+    this.#requests = new Requests(
+      {
+        send: (frame, sent) => this.#send(frame, sent),
+        answered: () => this.#answered(),
+        fail: (error) => this.#fail(error),
+      },
+      options.maxRequests,
+    );
+    this.#intake = new Intake(transport, options.maxFrame, this.#requests, this.#queue, {
+      heard: () => this.#keepAlive?.heard(),
+      message: (frame) => {
+        if (areMessagesWatched()) this.#report("in", frame, frame.byteLength + LENGTH_BYTES + this.#intake.dataToCome);
+        this.#routing.message(readHeader(frame), behind(frame, HEADER_BYTES));
+      },
+      data: (piece, keep) => this.#routing.data(piece, keep),
+      fail: (error) => this.#fail(error),
+    });
+    this.#calls = new CallTable(
+      options.maxCalls ?? Number.POSITIVE_INFINITY,
+      (frame, { opening }, serial) => {
+        opening?.sent(this, { ...readHeader(frame.subarray(LENGTH_BYTES)), serial });
+        this.#send(frame);
+      },
+      0,
+      (serial) => this.#routing.streams?.has(serial) === true,
+    );
+    const intake = this.#intake;
+    this.#routing = new Routing({
+      connection: transport.peer.address,
+      calls: this.#calls,
+      requests: this.#requests,
+      listeners: this.#listeners,
+      options,
+      get dataToCome() {
+        return intake.dataToCome;
+      },
+      skip: (bytes) => intake.skip(bytes),
+      sendPong: () => this.#sendPong(),
+    });
     this.closed = new Promise((resolve) => this.onClose(resolve));
-    transport.start({ bytes: (chunk) => this.#bytes(chunk), end: (error) => this.#end(error) });
+    transport.start({ bytes: (chunk, keep) => this.#intake.bytes(chunk, keep), end: (error) => this.#end(error) });
   }
 
   get identity(): PeerIdentity {
@@ -140,6 +123,12 @@ export class Peer implements Caller<never>, AsyncDisposable {
   /** Calls of ours that were sent and not answered, those whose callers gave up included. */
   get inFlight(): number {
     return this.#calls.inFlight;
+  }
+
+  /** Changes `maxRequests` of the options. */
+  set maxRequests(count: number) {
+    this.#requests.max = count;
+    this.#intake.resume();
   }
 
   /**
@@ -176,11 +165,12 @@ export class Peer implements Caller<never>, AsyncDisposable {
     options: CallOptions | undefined,
     resolve: (value: Ret) => void,
     reject: (error: unknown) => void,
+    opening?: Opening,
   ): Call {
     const { callTimeout } = this.#options;
     const limits =
       callTimeout === undefined || options?.timeout !== undefined ? options : { ...options, timeout: callTimeout };
-    return new Call(procedure, args, limits, this, resolve as (value: unknown) => void, reject);
+    return new Call(procedure, args, limits, this, resolve as (value: unknown) => void, reject, opening);
   }
 
   /** For the same: sends a call, or fails it where the connection is over. */
@@ -206,25 +196,65 @@ export class Peer implements Caller<never>, AsyncDisposable {
    */
   setKeepAlive(options: KeepAliveOptions | false): void {
     if (options !== false) checkKeepAlive(options);
+    this.#doesKeepAlive = true;
     this.#keepAlive?.stop();
     this.#keepAlive = undefined;
     if (options === false || this.#state === "closed") return;
     const ping = () => {
-      if (channels?.message.hasSubscribers === true) this.#report("out", PING.subarray(LENGTH_BYTES));
+      if (areMessagesWatched()) this.#report("out", PING.subarray(LENGTH_BYTES));
       this.#queue.addPing();
       this.#flush();
     };
     this.#keepAlive = new KeepAlive(options, ping, (error) => {
       // Where this side does not read, the other one's silence means nothing.
-      if (this.#paused) this.setKeepAlive(options);
+      if (!this.#intake.listens) this.setKeepAlive(options);
       else this.#fail(error);
     });
   }
 
-  /** Streams come with a later release: rejects with VIR_ERR_NO_SUPPORT. */
-  open<Args, Ret>(procedure: StreamProcedure<Args, Ret>): Promise<StreamReply<Ret, never>> {
-    const detail = `${procedure.name}: streams arrive with a later release`;
-    return Promise.reject(virtError(VirErrorNumber.VIR_ERR_NO_SUPPORT, VirErrorDomain.VIR_FROM_STREAMS, detail));
+  /**
+   * Calls a procedure that opens a stream. Rejects as `call` does. The signal goes on to abort the stream. A stream
+   * that is not wanted any more must be finished or aborted: the other side keeps it until then.
+   * @param submit for layers that keep calls while there is no connection: sends the call
+   */
+  async open<Args, Ret>(
+    procedure: StreamProcedure<Args, Ret>,
+    args: Args,
+    options?: CallOptions,
+    submit: (call: Call) => void = (call) => this.adopt(call),
+  ): Promise<StreamReply<Ret, Stream>> {
+    const { openStream } = await import("./stream/client-stream.ts"); // what opens none does not load it
+    if (options?.signal?.aborted === true) throw new AbortError(options.signal.reason);
+    return openStream(this, procedure, args, options, submit);
+  }
+
+  /** For streams: the table of this connection's, which is made when the first one comes. */
+  streams(make: (host: StreamHost) => StreamTable): StreamTable {
+    const routing = this.#routing;
+    if (routing.streams !== undefined) return routing.streams;
+    const table = make({
+      connection: this.identity.address,
+      limits: this.#options.streams ?? {},
+      send: (frame) => this.#send(frame),
+      enqueue: (source) => {
+        this.#queue.addBulk(source);
+        this.#flush();
+      },
+      paceChanged: (isFull) => this.#intake.repace(isFull),
+      left: () => this.#checkRetired(),
+      callsWait: () => this.#calls.inFlight > 0,
+      sendPong: () => {
+        if (this.#doesKeepAlive && (this.#state === "open" || this.#state === "retiring")) this.#sendPong();
+      },
+    });
+    table.takesMore = this.#state === "open";
+    routing.streams = table;
+    return table;
+  }
+
+  /** Calls back when the reply to a call of the other side is on its way: whether it is OK. Once per call. */
+  whenAnswered(call: Header, then: (isOk: boolean) => void): void {
+    this.#requests.whenAnswered(call, then);
   }
 
   /**
@@ -232,12 +262,14 @@ export class Peer implements Caller<never>, AsyncDisposable {
    * @throws {XdrError} where the message does not fit its type
    */
   send<Msg>(event: EventProcedure<Msg>, message: Msg): boolean {
-    if (this.#state !== "open" && this.#state !== "draining") return false;
+    if (this.#state === "closing" || this.#state === "closed") return false;
     const { number: prog, version: vers } = event.program;
     const { VIR_NET_MESSAGE: type } = VirNetMessageType;
     // libvirtd sends serial 1 in every event, whatever its documents say.
     const header: Header = { prog, vers, proc: event.number, type, serial: 1, status: VirNetMessageStatus.VIR_NET_OK };
-    const frame = encodeFrame(header, event.msg.encode, message, "msg");
+    const encoded = encodeFrame(header, event.msg.encode, message, "msg");
+    // A small one that waits would keep all the memory that it shares: a hundred times what is counted here.
+    const frame = this.#queue.full && encoded.buffer.byteLength > encoded.length ? encoded.slice() : encoded;
     this.#eventBytes += frame.byteLength;
     this.#send(frame, () => {
       this.#eventBytes -= frame.byteLength;
@@ -250,23 +282,21 @@ export class Peer implements Caller<never>, AsyncDisposable {
 
   /** Listens to an event. @returns what ends it */
   on<Msg>(event: EventProcedure<Msg>, deliver: (message: Msg) => void): () => void {
-    const key = listenerKey(event.program.number, event.program.version, event.number);
-    const listener: Listener = { event, deliver: deliver as (message: unknown) => void };
-    const all = this.#listeners.get(key) ?? new Set();
-    this.#listeners.set(key, all.add(listener));
-    return () => {
-      if (all.delete(listener) && all.size === 0 && this.#listeners.get(key) === all) this.#listeners.delete(key);
-    };
+    return this.#listeners.add(event, deliver);
   }
 
-  /** Reads nothing more, and resolves when the calls of the other side that were read have been answered. */
+  /**
+   * Resolves when the calls of the other side that were read have been answered, and transfers by streams are at their end.
+   * Nothing is read but what these need. Consoles, which end when somebody wants it, do not count.
+   */
   drain(): Promise<void> {
-    if (!this.#move("draining")) return this.closed.then(() => {});
-    this.#pause();
+    if (!this.#move("retiring")) return this.closed.then(() => {});
     return new Promise((resolve) => {
       this.#drained = resolve;
       this.onClose(() => resolve());
-      this.#checkDrained();
+      const { streams } = this.#routing;
+      if (streams !== undefined) streams.takesMore = false;
+      this.#checkRetired();
     });
   }
 
@@ -278,7 +308,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
     if (reason !== undefined) {
       this.#fail(reason);
     } else if (this.#move("closing")) {
-      this.#pause();
+      this.#stopReading();
       this.#rejectCalls(new TransportError("closed", "the connection was closed"));
       const { promise, resolve } = withResolvers();
       this.#over = promise;
@@ -301,12 +331,12 @@ export class Peer implements Caller<never>, AsyncDisposable {
    * answered CONNECT_CLOSE.
    */
   closeAfterReply(): void {
-    if (this.#requests === 0) {
+    if (this.#requests.count === 0) {
       void this.close();
       return;
     }
     this.#move("draining");
-    this.#pause();
+    this.#stopReading();
     this.#closeAfterReply = true;
   }
 
@@ -314,225 +344,47 @@ export class Peer implements Caller<never>, AsyncDisposable {
     return this.close();
   }
 
-  #bytes(chunk: Uint8Array): void {
-    if (this.#state !== "open") return;
-    this.#keepAlive?.heard();
-    this.#scanner.push(chunk);
-    this.#read();
-  }
-
-  /** Routes the frames that are there, as long as there may be more calls in progress. */
-  #read(): void {
-    if (this.#reading) return;
-    this.#reading = true;
-    try {
-      for (;;) {
-        let frame: Uint8Array | undefined;
-        while (this.#state === "open" && this.#requests < this.#maxRequests) {
-          frame = this.#scanner.next();
-          if (frame === undefined) break;
-          if (channels?.message.hasSubscribers === true) this.#report("in", frame);
-          this.#route(readHeader(frame), behind(frame, HEADER_BYTES));
-        }
-        const full = this.#requests >= this.#maxRequests;
-        this.#queue.flush(); // replies together, and with them room for further calls
-        if (this.#state !== "open" || !full || this.#requests >= this.#maxRequests) break;
-      }
-      this.#scanner.keep();
-    } catch (error) {
-      this.#fail(error as Error);
-    } finally {
-      this.#reading = false;
-    }
-    if (this.#state === "open" && this.#requests >= this.#maxRequests) this.#pause();
-  }
-
-  #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#transport.pause();
-  }
-
-  #route(header: Header, body: Uint8Array): void {
-    switch (header.type) {
-      case VirNetMessageType.VIR_NET_CALL:
-        this.#serve(header, body);
-        return;
-      case VirNetMessageType.VIR_NET_CALL_WITH_FDS: {
-        const count = readFdCount(body);
-        if (count > 0) throw new ProtocolError("fds-unsupported", "a call with file descriptors", { count });
-        this.#serve(header, behind(body, FD_COUNT_BYTES));
-        return;
-      }
-      case VirNetMessageType.VIR_NET_REPLY:
-        this.#reply(header, body, 0);
-        return;
-      case VirNetMessageType.VIR_NET_REPLY_WITH_FDS: {
-        if (this.#options.answer !== undefined) {
-          this.#drop("unmatched-reply", header);
-          return;
-        }
-        const count = readFdCount(body);
-        this.#scanner.skip(count); // each descriptor comes with a byte outside the frame
-        this.#reply(header, behind(body, FD_COUNT_BYTES), count);
-        return;
-      }
-      case VirNetMessageType.VIR_NET_MESSAGE:
-        if (isPing(header)) {
-          if (channels?.message.hasSubscribers === true) this.#report("out", PONG.subarray(LENGTH_BYTES));
-          this.#queue.addPong();
-          this.#flush();
-        } else if (!isKeepalive(header)) {
-          this.#event(header, body);
-        }
-        return;
-      case VirNetMessageType.VIR_NET_STREAM:
-      case VirNetMessageType.VIR_NET_STREAM_HOLE:
-        this.#drop("unknown-stream", header);
-        return;
-      default:
-        if (this.#options.answer === undefined) {
-          throw new ProtocolError("unexpected-type", "a message of no known type", { type: header.type });
-        }
-        this.#drop("unknown-type", header);
-    }
-  }
-
-  #serve(header: Header, payload: Uint8Array): void {
-    const { answer } = this.#options;
-    if (answer === undefined) {
-      const { prog, vers, proc, serial } = header;
-      throw new ProtocolError("unexpected-call", "a call to a client", { prog, vers, proc, serial });
-    }
-    this.#requests++;
-    const reply = answer(header, payload);
-    if (reply instanceof Uint8Array) this.#send(reply, this.#answered);
-    else {
-      reply.then(
-        (frame) => this.#send(frame, this.#answered),
-        (error: unknown) => this.#fail(error as Error),
-      );
-    }
-  }
-
   /** A reply has gone out. */
-  readonly #answered = (): void => {
-    this.#requests--;
+  #answered(): void {
     if (this.#closeAfterReply) {
       this.#closeAfterReply = false;
       void this.close();
       return;
     }
     this.#checkDrained();
-    if (this.#reading || !this.#paused || this.#state !== "open") return;
-    this.#read(); // frames that were there before the pause
-    if (this.#state === "open" && this.#requests < this.#maxRequests) {
-      this.#paused = false;
-      this.#keepAlive?.heard(); // there was nobody to hear
-      this.#transport.resume();
-    }
-  };
+    this.#intake.resume();
+  }
+
+  #stopReading(): void {
+    this.#intake.close();
+    this.#intake.pause();
+  }
+
+  #checkRetired(): void {
+    if (this.#state !== "retiring" || (this.#routing.streams?.transfers ?? 0) > 0) return;
+    this.#move("draining");
+    this.#stopReading();
+    this.#checkDrained();
+  }
 
   #checkDrained(): void {
-    if (this.#state === "draining" && this.#requests === 0) this.#queue.whenEmpty(() => this.#drained?.());
+    if (this.#state === "draining" && this.#requests.count === 0) this.#queue.whenEmpty(() => this.#drained?.());
   }
 
-  #reply(header: Header, payload: Uint8Array, fds: number): void {
-    const { prog, vers, proc, serial, status } = header;
-    const call = this.#calls.take(prog, vers, serial);
-    if (call === undefined) {
-      if (this.#options.answer === undefined) {
-        throw new ProtocolError("unexpected-reply", "no call is waiting for it", { prog, vers, proc, serial });
-      }
-      this.#drop("unmatched-reply", header);
-    } else if (call.abandoned) {
-      this.#drop("late-reply", header);
-    } else if (proc !== call.procedure.number) {
-      const detail = `Unexpected message proc ${proc} != ${call.procedure.number}`;
-      call.fail(virtError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, VirErrorDomain.VIR_FROM_RPC, detail));
-    } else {
-      this.#settle(call, status, payload, fds);
-    }
-  }
-
-  #settle(call: Call, status: number, payload: Uint8Array, fds: number): void {
-    switch (status) {
-      case VirNetMessageStatus.VIR_NET_OK: {
-        if (fds > 0) {
-          const detail = `${call.procedure.name}: the ${fds} file descriptors of the reply cannot be received`;
-          call.fail(virtError(VirErrorNumber.VIR_ERR_NO_SUPPORT, VirErrorDomain.VIR_FROM_RPC, detail));
-          return;
-        }
-        let value: unknown;
-        try {
-          value = call.procedure.ret.decode(new XdrReader(payload));
-        } catch (error) {
-          call.fail(inField(error, "ret"));
-          return;
-        }
-        call.succeed(value);
-        return;
-      }
-      case VirNetMessageStatus.VIR_NET_ERROR: {
-        let error: VirtError;
-        try {
-          error = VirtError.fromMessage(decodeVirNetMessageError(new XdrReader(payload)));
-        } catch (cause) {
-          call.fail(inField(cause, "error"));
-          return;
-        }
-        const explained = this.#options.explain?.(call.procedure, error) ?? error;
-        if (explained instanceof Error) call.fail(explained);
-        else explained.then((better) => call.fail(better));
-        return;
-      }
-      default: {
-        const detail = `Unexpected message status ${status >>> 0}`;
-        call.fail(virtError(VirErrorNumber.VIR_ERR_RPC, VirErrorDomain.VIR_FROM_RPC, detail));
-      }
-    }
-  }
-
-  #event(header: Header, payload: Uint8Array): void {
-    const listeners = this.#listeners.get(listenerKey(header.prog, header.vers, header.proc));
-    const first = listeners?.values().next().value;
-    if (listeners === undefined || first === undefined) {
-      this.#drop("unknown-message", header);
-      return;
-    }
-    if (channels?.event.hasSubscribers === true) {
-      const { program, name: procedure, number } = first.event;
-      const connection = this.#transport.peer.address;
-      const bytes = payload.byteLength;
-      const data: EventDiagnostics = { connection, program: program.name, procedure, number, bytes };
-      channels.event.publish(data);
-    }
-    let message: unknown;
-    try {
-      if (header.status !== VirNetMessageStatus.VIR_NET_OK) throw new RangeError("status");
-      message = first.event.msg.decode(new XdrReader(payload));
-    } catch {
-      this.#drop("bad-message", header);
-      return;
-    }
-    for (const listener of [...listeners]) {
-      // One may have ended another.
-      if (listeners.has(listener)) harmless(() => listener.deliver(message));
-    }
-  }
-
-  #drop(reason: DropReason, header: Header): void {
-    harmless(() => this.#options.onDrop?.(reason, header));
+  #sendPong(): void {
+    if (areMessagesWatched()) this.#report("out", PONG.subarray(LENGTH_BYTES));
+    this.#queue.addPong();
+    this.#flush();
   }
 
   #send(frame: Uint8Array, sent?: () => void): void {
-    if (channels?.message.hasSubscribers === true) this.#report("out", frame.subarray(LENGTH_BYTES));
+    if (areMessagesWatched()) this.#report("out", frame.subarray(LENGTH_BYTES));
     this.#queue.add(frame, sent);
     this.#flush();
   }
 
   #flush(): void {
-    if (!this.#reading) this.#queue.flush();
+    if (!this.#intake.isBusy) this.#queue.flush();
   }
 
   #end(error: Error | undefined): void {
@@ -540,7 +392,7 @@ export class Peer implements Caller<never>, AsyncDisposable {
       void this.#transport.close().then(() => this.#finish(undefined));
       return;
     }
-    const where = this.#scanner.pending > 0 ? " in the middle of a message" : "";
+    const where = this.#intake.pending > 0 ? " in the middle of a message" : "";
     this.#fail(error ?? new TransportError("eof", `the other side closed the connection${where}`));
   }
 
@@ -554,14 +406,18 @@ export class Peer implements Caller<never>, AsyncDisposable {
 
   #finish(reason: Error | undefined): void {
     if (!this.#move("closed")) return;
+    this.#intake.close();
     this.#reason = reason;
     this.#keepAlive?.stop();
     const unsent = this.#queue.close();
     const listeners = [...this.#closeListeners];
     this.#closeListeners.clear();
     for (const listener of listeners) harmless(() => listener(reason));
+    this.#requests.clear();
     if (reason !== undefined) {
       const lost = this.#calls.clear(unsent);
+      for (const { opening } of lost.unsent) opening?.unsent();
+      this.#routing.streams?.lost(reason);
       if (this.#onLost !== undefined) this.#onLost(lost, reason);
       else for (const call of [...lost.sent, ...lost.unsent]) call.fail(reason);
     }
@@ -569,31 +425,18 @@ export class Peer implements Caller<never>, AsyncDisposable {
   }
 
   #rejectCalls(reason: Error): void {
+    this.#routing.streams?.lost(reason);
     const { sent, unsent } = this.#calls.clear(new Set());
     for (const call of [...sent, ...unsent]) call.fail(reason);
   }
 
-  /** @param frame without its length word */
-  #report(direction: "in" | "out", frame: Uint8Array): void {
-    const header = readHeader(frame);
-    const connection = this.#transport.peer.address;
-    const length = frame.byteLength + LENGTH_BYTES;
-    const data: MessageDiagnostics = { connection, direction, header, procedure: this.#nameOf(header), length };
-    channels?.message.publish(data);
-  }
-
-  #nameOf(header: Header): string | undefined {
-    const { prog, vers, proc, type, serial } = header;
-    if (isKeepalive(header)) return isPing(header) ? "PING" : "PONG";
-    if (this.#options.nameOf !== undefined) return this.#options.nameOf(header);
-    if (type === VirNetMessageType.VIR_NET_MESSAGE) {
-      return this.#listeners
-        .get(listenerKey(prog, vers, proc))
-        ?.values()
-        .next().value?.event.name;
-    }
-    const procedure = this.#calls.get(serial)?.procedure;
-    return procedure?.number === proc ? procedure.name : undefined;
+  /** @param frame without its length word, or the beginning of one */
+  #report(direction: "in" | "out", frame: Uint8Array, length: number = frame.byteLength + LENGTH_BYTES): void {
+    reportMessage(this.#transport.peer.address, direction, frame, length, {
+      calls: this.#calls,
+      listeners: this.#listeners,
+      nameOf: this.#options.nameOf,
+    });
   }
 
   #move(to: State): boolean {
@@ -606,10 +449,6 @@ export class Peer implements Caller<never>, AsyncDisposable {
 /** `subarray(start)`, which takes longer. */
 function behind(bytes: Uint8Array, start: number): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset + start, bytes.length - start);
-}
-
-function listenerKey(program: number, version: number, procedure: number): string {
-  return `${program}/${version}/${procedure}`;
 }
 
 /** Promise.withResolvers, which Node 20 does not have. */

@@ -1,9 +1,19 @@
+export type { SaslMechanism, SaslServerOptions, ScramHash, ScramRecord, UserStore } from "../auth/server.ts";
+export { type AccessPolicy, type AccessRequest, type AccessTarget, allowAll } from "./access.ts";
+export { polkitAccess } from "./access-polkit.ts";
+export { type AccessRule, accessRules } from "./access-rules.ts";
+export { type AdminProgramOptions, adminProgram } from "./admin/admin-program.ts";
+export { DaemonLog, type DaemonLogOptions, type LogPriority } from "./admin/log.ts";
+export { type AuditEvent, type AuditOptions, aboutClient, audit } from "./audit.ts";
+export { type AuthPolicy, Login, loginOf } from "./authentication.ts";
+export { type Fault, type FaultMessage, type FaultOptions, withFaults } from "./faults.ts";
+export type { ServerLimits } from "./limits.ts";
+export type { ListenerDefaults, ListenerOptions, ListenerSettings } from "./listener-options.ts";
+export type { PolkitOptions } from "./polkit.ts";
 export { type ServedProgram, type ServeOptions, serve } from "./program.ts";
-export {
-  type CloseOptions,
-  createServer,
-  Server,
-  type ServerLimits,
-  type ServerOptions,
-} from "./server.ts";
-export { type CallContext, PerSession, Session } from "./session.ts";
+export { checkReadOnly } from "./read-only.ts";
+export { type CloseOptions, createServer, Server, type ServerOptions } from "./server.ts";
+export { type CallContext, type ClientIdentity, PerSession, Session } from "./session.ts";
+export { notifySystemd, type SystemdSocket, systemdSockets } from "./systemd.ts";
+export { passwordUsers, removeUser, setUser, userFile } from "./user-store.ts";
+export type { WorkerFigures } from "./workers.ts";

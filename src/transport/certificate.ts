@@ -89,9 +89,9 @@ export function isForHost(cert: X509Certificate, host: string): boolean {
   return cert.checkIP(host) !== undefined || cert.checkHost(host, { ...options, wildcards: false }) !== undefined;
 }
 
-/** `CN=host, O=example` */
-export function oneLine(name: string): string {
-  return name.split("\n").join(", ");
+/** `CN=host, O=example`. Node has undefined for a name without parts, whatever the declaration says. */
+export function oneLine(name: string | undefined): string {
+  return (name ?? "").split("\n").join(", ");
 }
 
 // ---- DER, as far as extensions need it ----

@@ -1,5 +1,14 @@
-import type { ExtOptions, LibsshOptions, SshOptions, TlsOptions, WebSocketOptions } from "./options.ts";
+import type {
+  ExtOptions,
+  LibsshOptions,
+  SshOptions,
+  TlsOptions,
+  TlsServerOptions,
+  WebSocketOptions,
+} from "./options.ts";
+import type { TlsAcceptor } from "./tls-accept.ts";
 import type { DialOptions, Transport } from "./transport.ts";
+import type { WebSocketAcceptor, WebSocketServerOptions } from "./websocket-accept.ts";
 
 export { TransportError, type TransportErrorCode } from "./errors.ts";
 export type {
@@ -11,11 +20,14 @@ export type {
   SshOptions,
   SshQuestion,
   TlsOptions,
+  TlsServerOptions,
   WebSocketOptions,
 } from "./options.ts";
 export { pair } from "./pair.ts";
+export type { Secured, TlsAcceptor } from "./tls-accept.ts";
 export type {
   DialOptions,
+  Keep,
   PeerIdentity,
   TlsIdentity,
   Transport,
@@ -55,3 +67,13 @@ export async function dialWebSocket(options: WebSocketOptions, dial: DialOptions
 
 /** unix and tcp, which stand on Node's sockets, for those who dial and those who listen. */
 export const sockets = (): Promise<typeof import("./sockets.ts")> => import("./sockets.ts");
+
+/** What makes transports of accepted sockets by TLS, as libvirtd does. @throws {TransportError} `own-certificate` */
+export async function tlsAcceptor(options: TlsServerOptions): Promise<TlsAcceptor> {
+  return (await import("./tls-accept.ts")).TlsAcceptor.create(options);
+}
+
+/** What makes transports of accepted sockets on which websockets are asked for. */
+export async function webSocketAcceptor(options: WebSocketServerOptions): Promise<WebSocketAcceptor> {
+  return new (await import("./websocket-accept.ts")).WebSocketAcceptor(options);
+}

@@ -25,6 +25,35 @@ export interface TlsOptions {
   readonly priority?: string;
 }
 
+/** The server's side of TLS. */
+export interface TlsServerOptions {
+  /** The server's certificate, its issuers behind it, and its key. */
+  readonly cert: PemSource;
+  readonly key: PemSource;
+  /** The CA that clients' certificates come from, or several. Wanted unless `verify` is false. */
+  readonly ca?: PemSource;
+  /** Revoked certificates of clients. A file that does not exist counts as not given. */
+  readonly crl?: PemSource;
+  /** Whether clients need a good certificate. Default true; false is libvirtd's `tls_no_verify_certificate`. */
+  readonly verify?: boolean;
+  /**
+   * Who is let in, of those with a good certificate: patterns with `*` and `?` for its distinguished name as libvirt
+   * writes it, `C=GB,O=example,CN=*`. Default everybody; an empty list is nobody. libvirtd's `tls_allowed_dn_list`.
+   */
+  readonly allowedNames?: readonly string[];
+  /**
+   * Likewise for its subjectAltName, of which one name has to fit: `*.example.org`, `192.0.2.*`. Default: none is
+   * looked at, as in libvirt.
+   */
+  readonly allowedAltNames?: readonly string[];
+  /** Whether our own certificate files are looked through first. Default true; libvirtd's `tls_no_sanity_certificate`. */
+  readonly sanity?: boolean;
+  /** GnuTLS' priority string. Default NORMAL. */
+  readonly priority?: string;
+  /** Milliseconds for the handshake. Default 10000. */
+  readonly handshakeTimeout?: number;
+}
+
 /** What runs on a host that ssh leads to, and makes the way to the daemon's socket. */
 export interface RemoteCommand {
   /** Default auto, which a given `netcat` makes netcat. */

@@ -1,5 +1,7 @@
+import { type BufferPool, sharedPool } from "../buffer/index.ts";
 import { TransportError } from "./errors.ts";
-import type { PeerIdentity, Transport, TransportSink } from "./transport.ts";
+import { keeperOf } from "./owned.ts";
+import type { PeerIdentity, PoolOptions, Transport, TransportSink } from "./transport.ts";
 
 /** Bytes on their way above which `write` says that the pipe is full. */
 const HIGH_WATER = 65_536;
@@ -11,9 +13,9 @@ const timeout = globalThis.setTimeout;
 const soon: (run: () => void) => unknown = immediate ?? ((run) => timeout(run, 0));
 
 /** Two ends of a pipe inside this process: what one writes, the other reads, in a later turn of the event loop. */
-export function pair(): [Transport, Transport] {
-  const a = new PairEnd();
-  const b = new PairEnd();
+export function pair({ pool = sharedPool }: PoolOptions = {}): [Transport, Transport] {
+  const a = new PairEnd(pool);
+  const b = new PairEnd(pool);
   a.join(b);
   b.join(a);
   return [a, b];
@@ -27,6 +29,7 @@ class PairEnd implements Transport {
     local: true,
     security: { encrypted: false, ssf: 0 },
   };
+  readonly #pool: BufferPool;
   #other!: PairEnd;
   #sink: TransportSink | undefined;
   #state: "open" | "closing" | "closed" = "open";
@@ -40,6 +43,10 @@ class PairEnd implements Transport {
   #scheduled = false;
   #waiting: (() => void)[] = [];
   #closing: (() => void)[] = [];
+
+  constructor(pool: BufferPool) {
+    this.#pool = pool;
+  }
 
   join(other: PairEnd): void {
     this.#other = other;
@@ -61,13 +68,17 @@ class PairEnd implements Transport {
 
   write(parts: readonly Uint8Array[]): boolean {
     const other = this.#other;
-    if (this.#state !== "open" || other.#state !== "open") return true;
+    const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    if (this.#state !== "open" || other.#state !== "open" || length === 0) return true;
+    // A copy: the writer may use its bytes again before they are read.
+    const bytes = new Uint8Array(length);
+    let at = 0;
     for (const part of parts) {
-      if (part.byteLength === 0) continue;
-      const { buffer, byteOffset, byteLength } = part;
-      other.#incoming.push(part.constructor === Uint8Array ? part : new Uint8Array(buffer, byteOffset, byteLength));
-      other.#incomingBytes += part.byteLength;
+      bytes.set(part, at);
+      at += part.byteLength;
     }
+    other.#incoming.push(bytes);
+    other.#incomingBytes += length;
     other.#schedule();
     return other.#incomingBytes <= HIGH_WATER;
   }
@@ -85,15 +96,13 @@ class PairEnd implements Transport {
     if (this.#state === "closed") return Promise.resolve();
     if (reason !== undefined) {
       // As on a socket that is reset, what the other end has not read is lost.
-      this.#other.#incoming = [];
-      this.#other.#incomingBytes = 0;
+      this.#other.#drop();
       this.#close(new TransportError("io", "the other end of the pair broke off", { cause: reason }));
       return Promise.resolve();
     }
     this.#state = "closing";
     // Nobody here reads this any more, and the other end must not wait for it when it closes too.
-    this.#incoming = [];
-    this.#incomingBytes = 0;
+    this.#drop();
     this.#roomForOther();
     if (this.#other.#incomingBytes === 0) {
       this.#close();
@@ -104,8 +113,7 @@ class PairEnd implements Transport {
 
   #close(error?: Error): void {
     this.#state = "closed";
-    this.#incoming = [];
-    this.#incomingBytes = 0;
+    this.#drop();
     const other = this.#other;
     other.#ended = true;
     other.#endError = error;
@@ -114,6 +122,12 @@ class PairEnd implements Transport {
     this.#roomForOther();
     for (const resolve of this.#waiting.splice(0)) resolve();
     for (const resolve of this.#closing.splice(0)) resolve();
+  }
+
+  /** Forgets what the other end wrote. */
+  #drop(): void {
+    this.#incoming = [];
+    this.#incomingBytes = 0;
   }
 
   /** Tells the other end that this one has read. */
@@ -139,7 +153,7 @@ class PairEnd implements Transport {
     while (at < chunks.length && !this.#paused && chunks === this.#incoming) {
       const chunk = chunks[at++] as Uint8Array;
       this.#incomingBytes -= chunk.byteLength;
-      this.#sink?.bytes(chunk);
+      this.#sink?.bytes(chunk, keeperOf(this.#pool, chunk));
     }
     if (chunks === this.#incoming) this.#incoming = chunks.slice(at);
     this.#roomForOther();

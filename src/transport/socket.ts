@@ -1,18 +1,29 @@
 import type { Socket } from "node:net";
+import { type BufferPool, sharedPool } from "../buffer/index.ts";
 import { TransportError } from "./errors.ts";
-import type { SocketReader } from "./socket-reader.ts";
+import { readInto } from "./read-into.ts";
+import { SocketReader } from "./socket-reader.ts";
 import { StreamTransport } from "./stream.ts";
-import type { DialOptions, PeerIdentity } from "./transport.ts";
+import type { DialOptions, PeerIdentity, PoolOptions } from "./transport.ts";
+
+/** Plain bytes of the longest TLS record, which a sender in haste fills. */
+const TLS_RECORD = 16_384;
 
 /** A connected socket of `node:net` or `node:tls` as a transport. */
 export class SocketTransport extends StreamTransport {
-  /** @param reader what the socket was given as `onread`, if it was */
-  constructor(socket: Socket, peer: PeerIdentity, reader?: SocketReader) {
+  /** @param given what the socket was given as `onread`, if it was */
+  constructor(socket: Socket, peer: PeerIdentity, { pool = sharedPool }: PoolOptions = {}, given?: SocketReader) {
     let failure: Error | undefined;
     super(socket, socket, peer, {
       why: () => failure,
       close: (reason) => closed(socket, reason),
-      reader,
+      read() {
+        const reader = given ?? readerOf(socket, pool);
+        socket.once("close", () => reader?.close());
+        return reader;
+      },
+      pool,
+      joins: "encrypted" in socket,
     });
     // libvirt sets TCP_NODELAY too: small calls must not wait for the acknowledgement of the last one.
     socket.setNoDelay(true);
@@ -20,6 +31,12 @@ export class SocketTransport extends StreamTransport {
       failure ??= new TransportError("io", `the connection broke: ${cause.message}`, { cause });
     });
   }
+}
+
+function readerOf(socket: Socket, pool: BufferPool): SocketReader | undefined {
+  // Without loading node:tls for those who need none.
+  const reader = new SocketReader(pool, "encrypted" in socket ? { record: TLS_RECORD } : {});
+  return readInto(socket, reader) ? reader : undefined;
 }
 
 function closed(socket: Socket, reason: Error | undefined): Promise<void> {

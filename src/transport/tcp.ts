@@ -1,7 +1,8 @@
 import { connect, isIPv4, type Socket } from "node:net";
+import { sharedPool } from "../buffer/index.ts";
 import { connected, SocketTransport } from "./socket.ts";
 import { SocketReader } from "./socket-reader.ts";
-import type { DialOptions, PeerIdentity, Transport } from "./transport.ts";
+import type { DialOptions, PeerIdentity, PoolOptions, Transport } from "./transport.ts";
 
 /**
  * Connects over plain TCP, to whichever of a name's addresses answers first.
@@ -10,16 +11,16 @@ import type { DialOptions, PeerIdentity, Transport } from "./transport.ts";
  */
 export async function dialTcp(host: string, port: number, options: DialOptions = {}): Promise<Transport> {
   const address = tcpAddress(host, port);
-  const reader = new SocketReader();
+  const reader = new SocketReader(options.pool ?? sharedPool);
   const socket = connect({ host, port, autoSelectFamily: true, onread: reader }).pause();
   await connected(socket, address, options);
-  return new SocketTransport(socket, identity(address, socket), reader);
+  return new SocketTransport(socket, identity(address, socket), options, reader);
 }
 
 /** Makes a transport of a socket that a TCP listener accepted. */
-export function acceptedTcp(socket: Socket): Transport {
+export function acceptedTcp(socket: Socket, options: PoolOptions = {}): Transport {
   const address = tcpAddress(socket.remoteAddress ?? "", socket.remotePort ?? 0);
-  return new SocketTransport(socket, identity(address, socket));
+  return new SocketTransport(socket, identity(address, socket), options);
 }
 
 /** `tcp://127.0.0.1:16509`, `tcp://[::1]:16509`. */

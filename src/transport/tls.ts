@@ -103,7 +103,7 @@ async function readFiles(options: TlsOptions, signal: AbortSignal | undefined): 
   return { ca, crl, cert: both ? cert : undefined, key: both ? key : undefined };
 }
 
-async function readPem(
+export async function readPem(
   source: PemSource | undefined,
   what: string,
   mayBeMissing: boolean,
@@ -140,7 +140,7 @@ function checkOwn(options: TlsOptions, { ca, cert }: Files): void {
   if (!issued) throw own(certName, `issuer: ${oneLine(mine.issuer)} is not among ${caName}`);
 }
 
-function certificates(pem: Uint8Array, name: string): X509Certificate[] {
+export function certificates(pem: Uint8Array, name: string): X509Certificate[] {
   const blocks = new TextDecoder().decode(pem).match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [];
   const ours = blocks.filter((block) => /^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(block));
   if (ours.length === 0) throw own(name, "there is no PEM certificate in it");
@@ -168,7 +168,7 @@ function contextOf(options: TlsOptions, { ca, cert, key, crl }: Files): SecureCo
   }
 }
 
-function own(what: string, detail: string, cause?: unknown): TransportError {
+export function own(what: string, detail: string, cause?: unknown): TransportError {
   return new TransportError("own-certificate", `${what}: ${detail}`, cause === undefined ? {} : { cause });
 }
 
@@ -202,32 +202,39 @@ function peerFault(
   cert: X509Certificate | undefined,
   { host }: TlsOptions,
 ): CertificateFault | undefined {
-  if (cert === undefined) return { code: "certificate-untrusted", detail: "there is none" };
-  const now = Date.now();
-  if (!socket.authorized) {
-    // A string, whatever the declaration says.
-    const verdict = String(socket.authorizationError ?? "no verdict");
-    const code = verdicts[verdict];
-    if (code === "certificate-expired" || code === "certificate-not-yet-valid") {
-      for (let at: X509Certificate | undefined = cert; at !== undefined; at = issuerOf(at)) {
-        const fault = timeFault(at, now);
-        if (fault !== undefined)
-          return at === cert ? fault : { ...fault, detail: `issuer ${oneLine(at.subject)}: ${fault.detail}` };
-      }
-    }
-    const untrusted = `issuer: ${oneLine(cert.issuer)} is not among the CAs that we trust`;
-    return {
-      code: code ?? "certificate-untrusted",
-      detail: `${words[verdict] ?? (code ? "not good" : untrusted)} (${verdict})`,
-    };
-  }
-  const fault = timeFault(cert, now);
-  if (fault !== undefined) return fault;
+  const fault = chainFault(socket, cert);
+  if (fault !== undefined || cert === undefined) return fault;
   if (!isForHost(cert, host)) {
     const names = cert.subjectAltName === undefined ? oneLine(cert.subject) : `subjectAltName: ${cert.subjectAltName}`;
     return { code: "certificate-host", detail: `${names}: it is not for ${host}` };
   }
-  return certificateFault(cert, "server", now);
+  return certificateFault(cert, "server", Date.now());
+}
+
+/** What is wrong with the other side's certificate, its issuers and their time, whoever it is for. */
+export function chainFault(
+  socket: TLSSocket,
+  cert: X509Certificate | undefined,
+  role: "server" | "client" = "server",
+): CertificateFault | undefined {
+  if (cert === undefined) return { code: "certificate-untrusted", detail: "there is none" };
+  const now = Date.now();
+  if (socket.authorized) return timeFault(cert, now);
+  // A string, whatever the declaration says.
+  const verdict = String(socket.authorizationError ?? "no verdict");
+  const code = verdicts[verdict];
+  if (code === "certificate-expired" || code === "certificate-not-yet-valid") {
+    for (let at: X509Certificate | undefined = cert; at !== undefined; at = issuerOf(at)) {
+      const fault = timeFault(at, now);
+      if (fault !== undefined)
+        return at === cert ? fault : { ...fault, detail: `issuer ${oneLine(at.subject)}: ${fault.detail}` };
+    }
+  }
+  const untrusted = `issuer: ${oneLine(cert.issuer)} is not among the CAs that we trust`;
+  return {
+    code: code ?? "certificate-untrusted",
+    detail: `${words[verdict]?.replace("a server", `a ${role}`) ?? (code ? "not good" : untrusted)} (${verdict})`,
+  };
 }
 
 function issuerOf(cert: X509Certificate): X509Certificate | undefined {

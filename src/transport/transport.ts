@@ -1,3 +1,5 @@
+import type { BufferPool, Lease } from "../buffer/index.ts";
+
 /** The kind of pipe. */
 export type TransportKind = "unix" | "tcp" | "tls" | "ssh" | "libssh" | "libssh2" | "ext" | "ws" | "wss" | "pair";
 
@@ -35,6 +37,8 @@ export interface TlsIdentity {
   readonly cipher: string;
   /** `CN=host, O=example`; undefined where the other side showed no certificate. */
   readonly subject: string | undefined;
+  /** The subject as libvirt writes it, `O=example,CN=host`, in the order of the certificate. Of clients only. */
+  readonly distinguishedName?: string;
   readonly issuer: string | undefined;
   /** SHA-256 of the certificate, hexadecimal with colons. */
   readonly fingerprint256: string | undefined;
@@ -42,13 +46,17 @@ export interface TlsIdentity {
   readonly verified: boolean;
 }
 
+/** Makes bytes outlive the call that brought them. @param part a view of the chunk, or of a part of it */
+export type Keep = (part: Uint8Array) => Lease;
+
 /** Takes what a transport reads. Never called before `start` has returned, nor after `close`. */
 export interface TransportSink {
   /**
-   * Bytes in order, at least one, as a plain Uint8Array. They are valid during this call only: what is kept must be
-   * copied.
+   * Bytes in order, at least one, as a plain Uint8Array. They are valid during this call only: what is needed longer
+   * is copied, or kept, which copies nothing as a rule: the lease is on the memory that the bytes were read into.
+   * `keep` is only for this call, too; not every pipe has one.
    */
-  bytes(chunk: Uint8Array): void;
+  bytes(chunk: Uint8Array, keep?: Keep): void;
   /** The pipe is no more: closed by the other side, or broken where there is an error. Called once, as the last. */
   end(error?: Error): void;
 }
@@ -62,8 +70,9 @@ export interface Transport {
   pause(): void;
   resume(): void;
   /**
-   * Sends the parts in order, copying none: they must not change any more. Dropped when the pipe is closed.
-   * @returns false when the pipe is full: wait for `drained()` before the next write.
+   * Sends the parts in order. Dropped when the pipe is closed.
+   * @returns true when they have gone out or were copied, and there is room for more. False when the pipe is full: wait
+   *   for `drained()` before the next write; the parts must not change before that.
    */
   write(parts: readonly Uint8Array[]): boolean;
   /** Resolves when there is room again, or when the pipe is no more. Never rejects. */
@@ -75,7 +84,12 @@ export interface Transport {
   close(reason?: Error): Promise<void>;
 }
 
-export interface DialOptions {
+export interface DialOptions extends PoolOptions {
   /** Gives up: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+}
+
+export interface PoolOptions {
+  /** What is read goes into memory of this pool. Default: the one that all share. */
+  readonly pool?: BufferPool | undefined;
 }

@@ -1,8 +1,9 @@
 import { connect, type Socket } from "node:net";
+import { sharedPool } from "../buffer/index.ts";
 import { TransportError } from "./errors.ts";
 import { connected, SocketTransport } from "./socket.ts";
 import { SocketReader } from "./socket-reader.ts";
-import type { DialOptions, PeerIdentity, Transport } from "./transport.ts";
+import type { DialOptions, PeerIdentity, PoolOptions, Transport } from "./transport.ts";
 
 /** Bytes of `sun_path`. */
 const PATH_BYTES = 108;
@@ -16,16 +17,16 @@ export async function dialUnix(path: string, options: DialOptions = {}): Promise
   const peer = identity(path);
   const room = PATH_BYTES - Buffer.byteLength(path);
   if (room < 1) throw new TransportError("connect", `cannot connect to ${peer.address}: the path is too long`);
-  const reader = new SocketReader();
+  const reader = new SocketReader(options.pool ?? sharedPool);
   const name = path.startsWith("@") ? `\0${path.slice(1)}${"\0".repeat(room)}` : path;
   const socket = connect({ path: name, onread: reader }).pause();
   await connected(socket, peer.address, options);
-  return new SocketTransport(socket, peer, reader);
+  return new SocketTransport(socket, peer, options, reader);
 }
 
 /** Makes a transport of a socket that a unix listener accepted. */
-export function acceptedUnix(socket: Socket, path: string): Transport {
-  return new SocketTransport(socket, identity(path));
+export function acceptedUnix(socket: Socket, path: string, options: PoolOptions = {}): Transport {
+  return new SocketTransport(socket, identity(path), options);
 }
 
 function identity(path: string): PeerIdentity {

@@ -1,13 +1,15 @@
+import { type BufferPool, sharedPool } from "../buffer/index.ts";
 import { TransportError } from "./errors.ts";
 import type { WebSocketOptions } from "./options.ts";
+import { keeperOf } from "./owned.ts";
 import type { DialOptions, PeerIdentity, TlsIdentity, Transport, TransportSink } from "./transport.ts";
 
 /** Bytes on their way above which `write` says that the pipe is full. */
 const HIGH_WATER = 65_536;
 /** The largest packet of libvirt's: VIR_NET_MESSAGE_MAX and the length word. */
-const MAX_MESSAGE = 33_554_436;
+export const MAX_MESSAGE = 33_554_436;
 /** Two of the largest packets. */
-const MAX_UNREAD = 67_108_864;
+export const MAX_UNREAD = 67_108_864;
 /** Bytes that a message takes besides its own. */
 const MESSAGE_COST = 256;
 /** Milliseconds between looks at a browser's queue, which tells nobody when it empties. */
@@ -62,7 +64,7 @@ export async function dialWebSocket(options: WebSocketOptions, dial: DialOptions
 export async function overWebSocket(
   socket: WebSocketLike,
   options: WebSocketOptions,
-  { signal }: DialOptions = {},
+  { signal, pool }: DialOptions = {},
 ): Promise<Transport> {
   const { url, maxMessage = MAX_MESSAGE, maxUnread = MAX_UNREAD } = options;
   const secure = /^wss:/i.test(url);
@@ -80,7 +82,7 @@ export async function overWebSocket(
     security: { encrypted: secure, ssf: tls?.ssf ?? 0 },
     ...(tls && { tls: tls.identity }),
   });
-  const transport = new WebSocketTransport(socket, peer, maxMessage, maxUnread);
+  const transport = new WebSocketTransport(socket, peer, maxMessage, maxUnread, pool);
   await transport.opened(shown(url), signal);
   return transport;
 }
@@ -111,11 +113,13 @@ function nodeOptions({ headers, ca, cert, key, verify = true, maxMessage = MAX_M
   };
 }
 
-class WebSocketTransport implements Transport {
+/** An open websocket, or one that is about to be, as a transport. */
+export class WebSocketTransport implements Transport {
   readonly #socket: WebSocketLike;
   readonly #peer: () => PeerIdentity;
   readonly #maxMessage: number;
   readonly #maxUnread: number;
+  readonly #pool: BufferPool;
   #sink: TransportSink | undefined;
   /** Why the pipe broke, once that is known. */
   #failure: TransportError | undefined;
@@ -135,7 +139,14 @@ class WebSocketTransport implements Transport {
   #onClosed: (() => void)[] = [];
   #poll: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: WebSocketLike, peer: () => PeerIdentity, maxMessage: number, maxUnread: number) {
+  constructor(
+    socket: WebSocketLike,
+    peer: () => PeerIdentity,
+    maxMessage: number,
+    maxUnread: number,
+    pool: BufferPool = sharedPool,
+  ) {
+    this.#pool = pool;
     this.#socket = socket;
     this.#peer = peer;
     this.#maxMessage = maxMessage;
@@ -333,7 +344,7 @@ class WebSocketTransport implements Transport {
     while (!this.#paused && this.#sink !== undefined) {
       const chunk = this.#take();
       if (chunk === undefined) break;
-      this.#sink.bytes(chunk);
+      this.#sink.bytes(chunk, keeperOf(this.#pool, chunk));
     }
     if (this.#paused || this.#waiting.length > 0) return;
     this.#socket.resume?.();
@@ -362,8 +373,8 @@ class WebSocketTransport implements Transport {
   }
 }
 
+/** A copy: what was written may change before it is sent. */
 function oneMessage(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0] as Uint8Array;
   let length = 0;
   for (const part of parts) length += part.byteLength;
   const bytes = new Uint8Array(length);

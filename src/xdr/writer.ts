@@ -49,6 +49,14 @@ function roomFor(size: number): Room {
 /** The buffer that finished writers leave to the next one, so that a payload costs one allocation of its own size. */
 let scratch: Room | undefined;
 const SCRATCH_BYTES = 65_536;
+
+/** Memory for small results that are soon let go, from `sharedAt` on, and the largest of them. */
+let shared: ArrayBuffer = new ArrayBuffer(0);
+let sharedAt = 0;
+const SHARED_BYTES = 16_384;
+const SHARED_MOST = 1024;
+/** Up to so many bytes are copied one by one. */
+const LOOP_MOST = 128;
 const NOTHING = roomFor(0);
 /** A buffer that one huge payload needed is not kept. */
 const LARGEST_SCRATCH = 1_048_576;
@@ -106,6 +114,26 @@ export class XdrWriter {
   finish(): Uint8Array<ArrayBuffer> {
     this.#withinMax(this.#offset);
     const result = this.#bytes.slice(0, this.#offset);
+    this.release();
+    return result;
+  }
+
+  /**
+   * The same where the result is soon let go: small ones share memory, for which nothing has to be asked of the system.
+   */
+  finishShared(): Uint8Array<ArrayBuffer> {
+    const length = this.#offset;
+    if (length > SHARED_MOST) return this.finish();
+    this.#withinMax(length);
+    if (sharedAt + length > shared.byteLength) {
+      shared = new ArrayBuffer(SHARED_BYTES);
+      sharedAt = 0;
+    }
+    const result = new Uint8Array(shared, sharedAt, length);
+    sharedAt = (sharedAt + length + 7) & ~7;
+    const bytes = this.#bytes;
+    if (length > LOOP_MOST) result.set(bytes.subarray(0, length));
+    else for (let i = 0; i < length; i++) result[i] = bytes[i] as number; // `set` takes longer to begin
     this.release();
     return result;
   }

@@ -60,10 +60,10 @@ test("memory/unsupported: what the driver has not is an error with the C functio
   const conn = await host.connect();
   const domain = await conn.defineXML(guestXml());
   for (const [call, name] of [
-    [() => conn.listAllNetworks(), "virConnectListAllNetworks"],
-    [() => conn.nodeGetCPUStats(-1), "virNodeGetCPUStats"],
-    [() => domain.getBlkioParameters(), "virDomainGetBlkioParameters"],
-    [() => domain.fsTrim(null, 0), "virDomainFSTrim"],
+    [() => conn.getStoragePoolCapabilities(), "virConnectGetStoragePoolCapabilities"],
+    [() => conn.nodeSuspendForDuration(0, 60n), "virNodeSuspendForDuration"],
+    [() => domain.getGuestInfo(0), "virDomainGetGuestInfo"],
+    [() => domain.blockJobAbort("vda"), "virDomainBlockJobAbort"],
   ] as const) {
     await expect(call()).rejects.toMatchObject({
       code: VirErrorNumber.VIR_ERR_NO_SUPPORT,

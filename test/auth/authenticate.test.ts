@@ -1,11 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { DigestLayer } from "../../src/auth/digest-layer.ts";
-import {
-  type AuthOptions,
-  authenticate,
-  type CredentialRequest,
-  SecurityLayerTransport,
-} from "../../src/auth/index.ts";
+import { type AuthOptions, authenticate, type CredentialRequest } from "../../src/auth/index.ts";
+import { SecurityLayerTransport } from "../../src/auth/security-layer.ts";
 import { VirConnectCredentialType, VirErrorDomain, VirErrorNumber } from "../../src/generated/libvirt/index.ts";
 import { AuthType, connectGetHostname } from "../../src/generated/remote/index.ts";
 import { AbortError, type AnyHandler, Peer, TransportError, VirtError, virtError } from "../../src/rpc/index.ts";

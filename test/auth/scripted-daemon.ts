@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync } from "node:crypto";
-import { SecurityLayerTransport } from "../../src/auth/index.ts";
+import { SecurityLayerTransport } from "../../src/auth/security-layer.ts";
 import { type AuthSaslStepRet, remoteDescription } from "../../src/generated/remote/index.ts";
 import { type AnyHandler, Dispatcher, Peer } from "../../src/rpc/index.ts";
 import { type PeerIdentity, pair, type Transport } from "../../src/transport/index.ts";

@@ -1,7 +1,8 @@
 import { createDecipheriv, createHash, createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { type DigestCipher, DigestLayer } from "../../src/auth/digest-layer.ts";
-import { type SecurityLayer, SecurityLayerTransport } from "../../src/auth/index.ts";
+import { type SecurityLayer, SecurityLayerTransport } from "../../src/auth/security-layer.ts";
+import { sharedPool } from "../../src/buffer/index.ts";
 import { pair, type Transport, TransportError, type TransportSink } from "../../src/transport/index.ts";
 import { everySplit, join, words } from "../rpc/wire.ts";
 
@@ -39,6 +40,9 @@ class Hand implements Transport {
   closed: Error | "in order" | undefined;
   start(sink: TransportSink): void {
     this.sink = sink;
+  }
+  bytes(chunk: Uint8Array): void {
+    this.sink.bytes(chunk, (part) => sharedPool.adopt(part));
   }
   pause(): void {
     this.calls.push("pause");
@@ -90,7 +94,7 @@ describe.each(kinds)("DIGEST-MD5's layer with %s", (cipher) => {
     const stream = framed(server, "first", "x", "the third is longer than a block", "");
     for (const pieces of everySplit(stream)) {
       const { hand, seen } = secured(cipher);
-      for (const piece of pieces) hand.sink.bytes(piece);
+      for (const piece of pieces) hand.bytes(piece);
       expect(seen.text).toBe("firstxthe third is longer than a block");
       expect(seen.ends).toBe(0);
     }
@@ -106,7 +110,7 @@ describe.each(kinds)("DIGEST-MD5's layer with %s", (cipher) => {
     const other = new SecurityLayerTransport(below);
     const seen = top(other);
     other.secure(server);
-    for (const byte of stream) below.sink.bytes(Uint8Array.of(byte));
+    for (const byte of stream) below.bytes(Uint8Array.of(byte));
     expect(seen.text).toBe("onetwothree");
   });
 
@@ -140,7 +144,7 @@ describe.each(kinds)("DIGEST-MD5's layer with %s", (cipher) => {
       const { hand, seen } = secured(cipher);
       const bad = good.slice();
       bad[at] = (bad[at] as number) ^ 0x80;
-      hand.sink.bytes(bad);
+      hand.bytes(bad);
       expect(seen, `byte ${at}`).toMatchObject({ text: "", ends: 1, error: { code: "io" } });
       expect(hand.closed).toBe(seen.error);
       expect(seen.error?.message).toBe("a SASL token that the other side did not make, or not now");
@@ -152,19 +156,19 @@ describe.each(kinds)("DIGEST-MD5's layer with %s", (cipher) => {
     const [first, second] = [framed(server, "first"), framed(server, "second")];
     for (const stream of [join(first, first), second]) {
       const { hand, seen } = secured(cipher);
-      hand.sink.bytes(stream);
+      hand.bytes(stream);
       expect(seen).toMatchObject({ ends: 1, error: { code: "io" } });
     }
     const { hand, transport, seen } = secured(cipher);
     transport.write([bytes("hello")]);
-    hand.sink.bytes(join(...hand.written.flat()));
+    hand.bytes(join(...hand.written.flat()));
     expect(seen).toMatchObject({ text: "", ends: 1, error: { code: "io" } });
   });
 
   test("tokens too short for a MAC", () => {
     for (const length of [1, 5, 6, 15, 17]) {
       const { hand, seen } = secured(cipher);
-      hand.sink.bytes(join(words(length), new Uint8Array(length)));
+      hand.bytes(join(words(length), new Uint8Array(length)));
       expect(seen).toMatchObject({ text: "", ends: 1, error: { code: "io" } });
     }
   });
@@ -214,7 +218,7 @@ describe("the transport under a layer", () => {
     const hand = new Hand();
     const transport = new SecurityLayerTransport(hand);
     const seen = top(transport);
-    hand.sink.bytes(bytes("plain"));
+    hand.bytes(bytes("plain"));
     const parts = [bytes("a"), bytes("b")];
     hand.full = true;
     expect(transport.write(parts)).toBe(false);
@@ -241,10 +245,10 @@ describe("the transport under a layer", () => {
 
   test.each([0, 65_537, 0xffffffff])("a token of %i bytes ends the connection before it has come", (length) => {
     const { hand, seen } = secured("rc4");
-    hand.sink.bytes(words(length));
+    hand.bytes(words(length));
     expect(seen).toMatchObject({ ends: 1, error: { code: "io" } });
     expect(hand.closed).toBe(seen.error);
-    hand.sink.bytes(bytes("more"));
+    hand.bytes(bytes("more"));
     hand.sink.end();
     expect(seen.ends).toBe(1);
   });
@@ -254,7 +258,7 @@ describe("the transport under a layer", () => {
     const token = framed(server, "hello");
     for (let at = 0; at <= token.byteLength; at++) {
       const { hand, seen } = secured("rc4");
-      hand.sink.bytes(token.slice(0, at));
+      hand.bytes(token.slice(0, at));
       hand.sink.end();
       const whole = at === 0 || at === token.byteLength;
       expect(seen.error).toEqual(whole ? undefined : expect.objectContaining({ code: "eof" }));
@@ -275,7 +279,7 @@ describe("the transport under a layer", () => {
       end: () => expect.fail("the end after close"),
     });
     closing.secure(layers("rc4")[0]);
-    below.sink.bytes(framed(server, "one", "two"));
+    below.bytes(framed(server, "one", "two"));
     below.sink.end();
     expect(calls).toBe(1);
     expect(below.closed).toBe("in order");
@@ -295,7 +299,7 @@ describe("the transport under a layer", () => {
       const hand = new Hand();
       const transport = new SecurityLayerTransport(hand);
       const seen = top(transport);
-      for (const byte of early) hand.sink.bytes(Uint8Array.of(byte));
+      for (const byte of early) hand.bytes(Uint8Array.of(byte));
       if (refused) {
         expect(() => transport.secure(layers("rc4")[0])).toThrow(TransportError);
         expect(seen).toMatchObject({ ends: 1, error: { code: "io" } });

@@ -163,7 +163,14 @@ describe.concurrent("cli/errors: one clear line each, exit code 1", () => {
     [["nosuch"], "error: unknown command 'nosuch'\n"],
     [["list", "--foo"], "error: unknown option '--foo'\n"],
     [["domstate", "a", "b"], "error: too many arguments for 'domstate'. Expected 1 argument but got 2.\n"],
-    [["daemon"], "error: required option '--listen <address>' not specified\n"],
+    [
+      ["daemon"],
+      "error: the daemon would listen nowhere: say --listen, or listen, listen_tcp, listen_tls or unix_sock_dir in its file\n",
+    ],
+    [
+      ["daemon", "--config", "/nonexistent"],
+      "error: /nonexistent: cannot be read: ENOENT: no such file or directory, open '/nonexistent'\n",
+    ],
     [["codegen", "x.x"], "error: required option '--out <dir>' not specified\n"],
     [
       ["demo", "--bandwidth", "x"],

@@ -89,6 +89,10 @@ export class FakeClock implements Clock {
     return this.time;
   }
 
+  date(): number {
+    return 1_700_000_000_000 + this.time;
+  }
+
   async delay(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     this.time += ms;

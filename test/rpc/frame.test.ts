@@ -112,6 +112,29 @@ describe("frames in", () => {
     }
   });
 
+  test("frame/data-in-pieces: of the longest frame of stream data nothing is kept, however slowly it comes", () => {
+    const scanner = new FrameScanner();
+    const head = words(33_554_436, 0x20008086, 1, 208, 3, 5, 2); // STREAM, CONTINUE
+    const heads: Uint8Array[] = [];
+    let data = 0;
+    const pieces = Array.from({ length: 512 }, (_, i) => new Uint8Array(i < 511 ? 65_536 : 65_512));
+    for (const chunk of [...singly(head), ...pieces]) {
+      scanner.push(chunk);
+      for (;;) {
+        const piece = scanner.data > 0 ? scanner.piece() : undefined;
+        const found = scanner.data > 0 || piece !== undefined ? undefined : scanner.next();
+        if (found !== undefined) heads.push(found.slice());
+        data += piece?.byteLength ?? 0;
+        if (piece === undefined && found === undefined) break;
+      }
+      scanner.keep();
+      expect(scanner.capacity).toBeLessThanOrEqual(1024);
+    }
+    expect(heads).toEqual([head.subarray(4)]);
+    expect(data).toBe(33_554_436 - 28);
+    expect(scanner.pending).toBe(0);
+  });
+
   test("frame/buffer-reuse: small cut frames use one buffer again and again", () => {
     const scanner = new FrameScanner();
     for (let i = 0; i < 100; i++) scan(singly(authList), scanner);

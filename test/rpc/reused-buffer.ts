@@ -1,3 +1,4 @@
+import { sharedPool } from "../../src/buffer/index.ts";
 import type { Transport } from "../../src/transport/index.ts";
 
 const SIZE = 65_536;
@@ -21,7 +22,7 @@ export function reusedBuffer(inner: Transport, most = SIZE): Transport {
           for (let at = 0; at < chunk.byteLength && !closed; at += step) {
             const piece = chunk.subarray(at, at + step);
             buffer.set(piece);
-            sink.bytes(buffer.subarray(0, piece.byteLength));
+            sink.bytes(buffer.subarray(0, piece.byteLength), (part) => sharedPool.adopt(part.slice()));
             buffer.fill(0xee, 0, piece.byteLength);
           }
         },

@@ -3,7 +3,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Connection, connectTransport, TransportError } from "../../src/api/index.ts";
 import { types } from "../../src/generated/netmessage/index.ts";
 import { type RemoteHandlers, remoteDescription } from "../../src/generated/remote/index.ts";
-import { type CallContext, createServer, type Server, type Session, serve } from "../../src/server/index.ts";
+import {
+  type CallContext,
+  createServer,
+  type ListenerSettings,
+  type Server,
+  type Session,
+  serve,
+} from "../../src/server/index.ts";
 import { pair, sockets } from "../../src/transport/index.ts";
 import { RawEnd } from "../rpc/raw-end.ts";
 import {
@@ -142,9 +149,9 @@ let server: Server;
 let innocent: Connection;
 let lastSession: Session | undefined;
 
-function attach(): RawEnd {
+function attach(settings?: ListenerSettings): RawEnd {
   const [near, far] = pair();
-  lastSession = server.accept(far);
+  lastSession = server.accept(far, settings);
   return new RawEnd(near);
 }
 
@@ -256,9 +263,7 @@ describe("bad input to a server", () => {
   });
 
   test("auth/required: nothing but authentication is answered before it, in the order of the checks", async () => {
-    const raw = attach();
-    const session = lastSession as Session;
-    session.authenticated = false;
+    const raw = attach({ auth: "polkit" });
     const refused: [Uint8Array, string][] = [
       [call({ proc: FEATURE }, words(10)), "authentication required"],
       [call({ proc: 2 }), "authentication required"],

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { connect, connectTransport } from "../../src/api/index.ts";
 import {
@@ -100,6 +101,36 @@ describe("sessions", () => {
     expect(await heard).toEqual({ dom: web, event: 2, detail: 0 });
     await conn.close();
     expect(session.send(domainEventLifecycle, { dom: web, event: 2, detail: 0 })).toBe(false);
+    await server.close();
+  });
+
+  test("session/event-filter: one that fails keeps its event back, also when its turn comes late or never", async () => {
+    const { server, attach } = make();
+    const { near, session } = attach();
+    const conn = await connectTransport(near, { name });
+    const heard: unknown[] = [];
+    conn.on(domainEventLifecycle, ({ detail }) => heard.push(detail));
+    let decide = () => {};
+    const first = new Promise<boolean>((resolve) => {
+      decide = () => resolve(true);
+    });
+    const verdicts = [first, Promise.reject(new Error("first")), Promise.resolve(true)];
+    session.eventFilter = () => verdicts.shift() ?? Promise.reject(new Error("late"));
+    for (let detail = 0; detail < 3; detail++) session.send(domainEventLifecycle, { dom: web, event: 2, detail });
+    await new Promise((resolve) => setImmediate(resolve)); // when Node looks for rejections that nobody handles
+    decide();
+    await expect.poll(() => heard).toEqual([0, 2]);
+    await conn.close();
+    session.send(domainEventLifecycle, { dom: web, event: 2, detail: 3 });
+    await server.close();
+  });
+
+  test("session/logged: what its listener has is not written out with it", async () => {
+    const { server } = make();
+    const session = server.accept(pair()[1], { keepAlive: { interval: 123_456, count: 5 } });
+    expect(session?.listener.keepAlive).toEqual({ interval: 123_456, count: 5 });
+    expect(inspect(session)).toContain("connectedAt");
+    expect(inspect(session)).not.toContain("123456");
     await server.close();
   });
 

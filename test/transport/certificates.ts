@@ -4,7 +4,7 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from "nod
 const DAY = 86_400_000;
 
 export interface CertificateOptions {
-  /** Common name. */
+  /** Common name; empty for a name without parts. */
   readonly name: string;
   /** `DNS:host`, `IP:127.0.0.1`. */
   readonly altNames?: readonly string[];
@@ -119,7 +119,7 @@ function extension(id: string, critical: boolean, value: Buffer): Buffer {
 }
 
 function distinguishedName(name: string): Buffer {
-  return seq(tagged(0x31, seq(oid("550403"), tagged(0x0c, Buffer.from(name)))));
+  return name === "" ? seq() : seq(tagged(0x31, seq(oid("550403"), tagged(0x0c, Buffer.from(name)))));
 }
 
 function time(days: number): Buffer {

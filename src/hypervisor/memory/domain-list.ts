@@ -9,7 +9,6 @@ const F = VirConnectListAllDomainsFlags;
 
 /**
  * The filters in groups. Of each group that has a bit set, a domain must fit one that is set.
- * This driver has no saved images, snapshots and checkpoints.
  *
  * @source virDomainObjMatchFilter, libvirt src/conf/virdomainobjlist.c.
  */
@@ -26,23 +25,23 @@ const filters: readonly (readonly [flag: number, fits: (domain: Domain) => boole
     [F.VIR_CONNECT_LIST_DOMAINS_RUNNING, (d) => d.shown[0] === VirDomainState.VIR_DOMAIN_RUNNING],
     [F.VIR_CONNECT_LIST_DOMAINS_PAUSED, (d) => d.shown[0] === VirDomainState.VIR_DOMAIN_PAUSED],
     [F.VIR_CONNECT_LIST_DOMAINS_SHUTOFF, (d) => d.shown[0] === VirDomainState.VIR_DOMAIN_SHUTOFF],
-    [F.VIR_CONNECT_LIST_DOMAINS_OTHER, () => false],
+    [F.VIR_CONNECT_LIST_DOMAINS_OTHER, (d) => d.shown[0] === VirDomainState.VIR_DOMAIN_PMSUSPENDED],
   ],
   [
-    [F.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE, () => false],
-    [F.VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE, () => true],
+    [F.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE, (d) => d.managedSave !== undefined],
+    [F.VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE, (d) => d.managedSave === undefined],
   ],
   [
     [F.VIR_CONNECT_LIST_DOMAINS_AUTOSTART, (d) => d.autostart],
     [F.VIR_CONNECT_LIST_DOMAINS_NO_AUTOSTART, (d) => !d.autostart],
   ],
   [
-    [F.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT, () => false],
-    [F.VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT, () => true],
+    [F.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT, (d) => d.snapshots.size > 0],
+    [F.VIR_CONNECT_LIST_DOMAINS_NO_SNAPSHOT, (d) => d.snapshots.size === 0],
   ],
   [
-    [F.VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT, () => false],
-    [F.VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT, () => true],
+    [F.VIR_CONNECT_LIST_DOMAINS_HAS_CHECKPOINT, (d) => d.checkpoints.size > 0],
+    [F.VIR_CONNECT_LIST_DOMAINS_NO_CHECKPOINT, (d) => d.checkpoints.size === 0],
   ],
 ];
 
@@ -78,7 +77,8 @@ export class DomainList {
   }
 
   byId(id: number): Domain | undefined {
-    return [...this].find((domain) => domain.guest?.id === id);
+    for (const domain of this) if (domain.guest?.id === id) return domain;
+    return undefined;
   }
 
   /**

@@ -1,21 +1,32 @@
-import { randomBytes } from "node:crypto";
-import { DOMParser, type Document, type Element, type Node, XMLSerializer } from "@xmldom/xmldom";
-import { VirErrorDomain, VirErrorNumber } from "../../generated/libvirt/index.ts";
-import { virtError } from "../../rpc/index.ts";
+import { VirErrorNumber } from "../../generated/libvirt/index.ts";
+import { REMOTE_DOMAIN_INTERFACE_MAX } from "../../generated/remote/index.ts";
+import {
+  type DiskDefinition,
+  type InterfaceDefinition,
+  InterfaceNames,
+  readDisk,
+  readInterface,
+} from "./device-xml.ts";
 import { domainError } from "./driver-errors.ts";
 import { toKib } from "./memory-size.ts";
-import { formatUuid, parseUuid } from "./uuid.ts";
+import { formatUuid, newUuid, parseUuid } from "./uuid.ts";
+import {
+  attribute,
+  checkXml,
+  child,
+  children,
+  descendant,
+  type Element,
+  insertAfter,
+  newElement,
+  parseXml,
+  serialize,
+  setText,
+  textOf,
+  xmlError,
+} from "./xml.ts";
 
-/**
- * Longest XML that is parsed, in UTF-16 units. Parsing does not let other work have its turn, and takes up to a
- * microsecond for each.
- */
-const MAX_XML = 256 << 10;
-/** Deepest nesting: libxml2's own limit, and what keeps the serializer's recursion bounded. */
-const MAX_DEPTH = 256;
 const MAX_VCPUS = 16384;
-/** What XML 1.0 has no place for, as itself or as `&#1;`: other readers, the protocol's strings among them, refuse it. */
-const FORBIDDEN = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
 
 /** What this driver reads out of a domain's XML. Everything else stays in the text as it was given. */
 export interface DomainDefinition {
@@ -31,23 +42,31 @@ export interface DomainDefinition {
   readonly osType: string;
   /** The `type` attribute of the root. */
   readonly virtType: string;
-  /** The XML as it was defined, `<uuid>` added, from the root on. */
+  readonly disks: readonly DiskDefinition[];
+  readonly interfaces: readonly InterfaceDefinition[];
+  /** Whether `<iothreads>` or `<iothreadids>` is there, and `<perf>`: reading them is not for each of many domains. */
+  readonly hasIothreads: boolean;
+  readonly hasPerf: boolean;
+  /** The XML as it was defined, with `<uuid>` and what interfaces need added, from the root on. */
   readonly xml: string;
 }
 
-const xmlError = (detail: string) => domainError(VirErrorNumber.VIR_ERR_XML_ERROR, detail);
 const internalError = (detail: string) => domainError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, detail);
 
 /**
- * Reads a domain's XML. A UUID is made up and added where there is none.
+ * Reads a domain's XML. A UUID is made up and added where there is none, and so are MAC addresses and host-side names
+ * of interfaces.
  *
  * @throws {VirtError} in libvirt's words: not well-formed, a DOCTYPE, too big, a missing or malformed element.
  * @source virDomainDefParseXML, libvirt src/conf/domain_conf.c.
  */
 export function parseDomainXml(xml: string): DomainDefinition {
-  const document = parse(xml);
-  const root = rootOf(document);
-  const virtType = root.getAttribute("type") ?? "";
+  return readDomain(parseDomain(xml));
+}
+
+/** Reads the element of a domain, and adds to it what is missing. */
+export function readDomain(root: Element): DomainDefinition {
+  const virtType = attribute(root, "type") ?? "";
   if (virtType === "") throw internalError("missing domain type attribute");
 
   const name = textOf(root, "name") ?? "";
@@ -71,33 +90,66 @@ export function parseDomainXml(xml: string): DomainDefinition {
   const vcpus = current === "" ? maxVcpus : count(current, "current vcpus count must be an integer");
   if (vcpus > maxVcpus) throw internalError(`maxvcpus must not be less than current vcpus (${maxVcpus} < ${vcpus})`);
 
-  const os = child(root, "os");
-  const osType = (os === undefined ? undefined : textOf(os, "type")) ?? "hvm";
+  const osType = descendant(root, "os", "type")?.textContent ?? "hvm";
 
   root.removeAttribute("id"); // what a running domain's XML carries says nothing about the one it defines
-  if (uuidText === undefined) {
-    const element = document.createElement("uuid");
-    element.appendChild(document.createTextNode(formatUuid(uuid)));
-    insertAfter(child(root, "name")!, element);
-  }
-  const kept = serialize(document);
-  return { name, uuid, memoryKib, currentMemoryKib, vcpus, maxVcpus, osType, virtType, xml: kept };
+  if (uuidText === undefined) insertAfter(child(root, "name")!, newElement(root, "uuid", formatUuid(uuid)));
+  const { disks, interfaces } = devicesOf(root);
+  const kept = checkXml(serialize(root));
+  return {
+    name,
+    uuid,
+    memoryKib,
+    currentMemoryKib,
+    vcpus,
+    maxVcpus,
+    osType,
+    virtType,
+    disks,
+    interfaces,
+    hasIothreads: child(root, "iothreads") !== undefined || child(root, "iothreadids") !== undefined,
+    hasPerf: child(root, "perf") !== undefined,
+    xml: kept,
+  };
+}
+
+const parseDomain = (xml: string): Element => parseXml(xml, "domain_definition", "domain");
+
+/** The root element of a definition, for reading: changing it changes nothing. */
+export function rootOf({ xml }: DomainDefinition): Element {
+  return parseDomain(xml);
+}
+
+/**
+ * The definition with its XML changed.
+ *
+ * @throws {VirtError} where the change made it one that could not be defined.
+ */
+export function changed(definition: DomainDefinition, change: (root: Element) => void): DomainDefinition {
+  const root = rootOf(definition);
+  change(root);
+  return readDomain(root);
 }
 
 /** The XML with the id that a running domain has. */
 export function formatDomainXml({ xml }: DomainDefinition, id?: number): string {
-  // The text is the serializer's: the root comes first, its attributes in double quotes.
-  return id === undefined ? xml : xml.replace(/^<domain(?: [^ =]+="[^"]*")*/, `$& id="${id}"`);
+  // The text is the serializer's: the root comes first, its attributes in single quotes.
+  return id === undefined ? xml : xml.replace(/^<domain(?: [^ =]+='[^']*')*? type='[^']*'/, `$& id='${id}'`);
+}
+
+/**
+ * The XML of a domain, or of what has one in it, for callers who did not ask for the passwords of its displays.
+ *
+ * @source virDomainGraphicsAuthDefFormatAttr, libvirt src/conf/domain_conf.c.
+ */
+export function withoutPasswords(xml: string): string {
+  return xml.replace(/(<graphics(?: [^ =]+='[^']*')*?) passwd='[^']*'/g, "$1");
 }
 
 /** The definition under another name: what `dname` and `virsh domrename` do. */
 export function renamed(definition: DomainDefinition, name: string): DomainDefinition {
   checkName(name);
-  const document = parse(definition.xml);
-  const element = child(rootOf(document), "name")!;
-  while (element.firstChild !== null) element.removeChild(element.firstChild);
-  element.appendChild(document.createTextNode(name));
-  return { ...definition, name, xml: serialize(document) };
+  return changed(definition, (root) => setText(child(root, "name")!, name));
 }
 
 /**
@@ -131,76 +183,6 @@ export function checkName(name: string): void {
   if (/[\u0000-\u001f\u007f]/.test(name)) throw xmlError("name cannot contain control characters");
 }
 
-function parse(xml: string): Document {
-  if (xml.length > MAX_XML) throw xmlError(`document of ${xml.length} characters, ${MAX_XML} at most`);
-  if (startsWithDoctype(xml)) throw xmlError("a document type declaration is not allowed");
-  let complaint: string | undefined;
-  let document: Document;
-  try {
-    document = new DOMParser({
-      onError(_level, message) {
-        complaint ??= message;
-        throw new Error(message); // warnings too: libvirt's parser has none of this kind
-      },
-    }).parseFromString(xml.replace(/^\ufeff/, ""), "text/xml");
-  } catch (error) {
-    const [text] = (complaint ?? String(error)).split("\n", 1);
-    throw virtError(VirErrorNumber.VIR_ERR_XML_DETAIL, VirErrorDomain.VIR_FROM_XML, `(domain_definition): ${text}`);
-  }
-  if (document.doctype !== null) throw xmlError("a document type declaration is not allowed");
-  checkDepth(document);
-  return document;
-}
-
-/** Whether a DOCTYPE comes before the root element, the one place it may stand. Reads the text once, left to right. */
-function startsWithDoctype(xml: string): boolean {
-  let at = 0;
-  for (;;) {
-    const open = xml.indexOf("<", at);
-    if (open < 0) return false;
-    const close = xml.startsWith("<!--", open) ? "-->" : xml.startsWith("<?", open) ? "?>" : undefined;
-    if (close === undefined) return xml.startsWith("<!", open);
-    const end = xml.indexOf(close, open + 2);
-    if (end < 0) return false;
-    at = end + close.length;
-  }
-}
-
-/** Walks the tree without recursion, because nothing has bounded its depth yet. */
-function checkDepth(document: Document): void {
-  let depth = 0;
-  let node: Node | null = document.documentElement;
-  while (node !== null) {
-    if (node.firstChild !== null) {
-      if (++depth >= MAX_DEPTH) throw xmlError(`elements nested more than ${MAX_DEPTH} deep`);
-      node = node.firstChild;
-      continue;
-    }
-    while (node !== null && node.nextSibling === null) {
-      node = depth-- > 0 ? node.parentNode : null;
-    }
-    node = node?.nextSibling ?? null;
-  }
-}
-
-function rootOf(document: Document): Element {
-  const root = document.documentElement;
-  if (root === null) throw xmlError("missing root element");
-  if (root.tagName !== "domain") throw xmlError(`expecting root element of 'domain', not '${root.tagName}'`);
-  return root;
-}
-
-function child(parent: Element, name: string): Element | undefined {
-  for (let node = parent.firstChild; node !== null; node = node.nextSibling) {
-    if (node.nodeType === 1 && node.nodeName === name) return node as Element;
-  }
-  return undefined;
-}
-
-function textOf(parent: Element, name: string): string | undefined {
-  return child(parent, name)?.textContent ?? undefined;
-}
-
 function memoryOf(root: Element, name: string): bigint | undefined {
   const element = child(root, name);
   if (element === undefined) return undefined;
@@ -216,30 +198,23 @@ function count(text: string, complaint: string): number {
   return number;
 }
 
-/** A random UUID, version 4. */
-function newUuid(): Uint8Array {
-  const bytes = Uint8Array.from(randomBytes(16));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  return bytes;
-}
-
-/** Puts a new element on a line of its own, indented like the one before. */
-function insertAfter(place: Element, element: Element): void {
-  const parent = place.parentNode!;
-  const before = place.previousSibling;
-  const indent = before?.nodeType === 3 && /^\s*\n\s*$/.test(before.nodeValue ?? "") ? before.cloneNode(false) : null;
-  const next = place.nextSibling;
-  if (indent !== null) parent.insertBefore(indent, next);
-  parent.insertBefore(element, next);
-}
-
-/** @throws {VirtError} for characters that XML cannot have: the parser lets them through. */
-function serialize(document: Document): string {
-  const xml = new XMLSerializer().serializeToString(document.documentElement!);
-  const odd = FORBIDDEN.exec(xml)?.[0].codePointAt(0);
-  if (odd !== undefined) {
-    throw xmlError(`character U+${odd.toString(16).toUpperCase().padStart(4, "0")} is not allowed`);
+function devicesOf(root: Element): { disks: DiskDefinition[]; interfaces: InterfaceDefinition[] } {
+  const devices = child(root, "devices");
+  if (devices === undefined) return { disks: [], interfaces: [] };
+  const disks = children(devices, "disk").map(readDisk);
+  const targets = new Map<string, DiskDefinition>();
+  for (const disk of disks) {
+    const { target, source } = disk;
+    const same = targets.get(target);
+    if (same !== undefined) {
+      throw xmlError(`target '${target}' duplicated for disk sources '${same.source ?? ""}' and '${source ?? ""}'`);
+    }
+    targets.set(target, disk);
   }
-  return `${xml.replaceAll("\r", "&#13;")}\n`; // as itself it would be read as a newline
+  const elements = children(devices, "interface");
+  if (elements.length > REMOTE_DOMAIN_INTERFACE_MAX) {
+    throw xmlError(`a domain has at most ${REMOTE_DOMAIN_INTERFACE_MAX} interfaces`); // more could not be listed
+  }
+  const names = new InterfaceNames(elements);
+  return { disks, interfaces: elements.map((element) => readInterface(element, names)) };
 }

@@ -10,10 +10,13 @@ const FILL_STEP = 1 << 20;
 export class MemoryBudget {
   /** Bytes. */
   readonly limit: number;
+  /** Bytes of each guest that are really there. */
+  readonly #resident: number;
   #used = 0;
 
-  constructor(limit: number) {
+  constructor(limit: number, resident = Number.POSITIVE_INFINITY) {
     this.limit = limit;
+    this.#resident = resident;
   }
 
   get used(): number {
@@ -25,21 +28,26 @@ export class MemoryBudget {
    *
    * @throws {VirtError} VIR_ERR_NO_MEMORY when the host's bound would be exceeded, or when the runtime has no more.
    */
-  allocate(bytes: bigint): GuestMemory {
+  allocate(total: bigint): GuestMemory {
     const free = this.limit - this.#used;
+    const bytes = total > this.#resident ? BigInt(this.#resident) : total;
     if (bytes > BigInt(free)) {
       const detail = `guest wants ${bytes} bytes of memory, ${free} of ${this.limit} are free`;
       throw driverError(VirErrorNumber.VIR_ERR_NO_MEMORY, detail);
     }
     const size = Number(bytes);
-    let memory: Uint8Array<ArrayBuffer>;
     try {
-      memory = new Uint8Array(size);
+      return this.adopt(new Uint8Array(size), total);
     } catch {
       throw driverError(VirErrorNumber.VIR_ERR_NO_MEMORY, `cannot allocate ${size} bytes of guest memory`);
     }
+  }
+
+  /** Counts bytes that are there already as a guest's: those that one had which is gone. */
+  adopt(bytes: Uint8Array<ArrayBuffer>, total: bigint): GuestMemory {
+    const size = bytes.byteLength;
     this.#used += size;
-    return new GuestMemory(memory, () => {
+    return new GuestMemory(bytes, total, () => {
       this.#used -= size;
     });
   }
@@ -49,17 +57,35 @@ export class MemoryBudget {
 export class GuestMemory {
   #bytes: Uint8Array<ArrayBuffer>;
   #release: (() => void) | undefined;
+  /** Bytes that are really there. */
   readonly size: number;
+  /** Bytes that the guest has. */
+  readonly total: bigint;
 
-  constructor(bytes: Uint8Array<ArrayBuffer>, release: () => void) {
+  constructor(bytes: Uint8Array<ArrayBuffer>, total: bigint, release: () => void) {
     this.#bytes = bytes;
     this.#release = release;
     this.size = bytes.byteLength;
+    this.total = total;
   }
 
-  /** The bytes themselves, not a copy. Empty once freed. */
+  /** Those that are there, not a copy. Empty once freed. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#bytes;
+  }
+
+  /**
+   * Part of what the guest has, as a copy where it goes beyond what is there.
+   *
+   * @returns undefined for what is not within it.
+   */
+  read(offset: bigint, length: number): Uint8Array | undefined {
+    if (offset + BigInt(length) > this.total) return undefined;
+    const there = this.#bytes.subarray(Number(offset > this.size ? this.size : offset)).subarray(0, length);
+    if (there.byteLength === length) return there;
+    const bytes = new Uint8Array(length);
+    bytes.set(there);
+    return bytes;
   }
 
   free(): void {

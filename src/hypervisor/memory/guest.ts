@@ -1,8 +1,10 @@
 import { VirDomainPausedReason, VirDomainRunningReason, VirDomainState } from "../../generated/libvirt/index.ts";
 import type { Clock } from "./clock.ts";
+import type { Polling } from "./domain/iothreads.ts";
 import type { DomainDefinition } from "./domain-xml.ts";
 import { operationInvalid } from "./driver-errors.ts";
 import type { GuestMemory } from "./guest-memory.ts";
+import { GuestSystem } from "./guest-system.ts";
 
 /**
  * - `starting`: its memory is being filled.
@@ -10,18 +12,20 @@ import type { GuestMemory } from "./guest-memory.ts";
  * - `running`, `paused`.
  * - `held`: a migration to another host keeps its processor still. It may run there from now on, so only the
  *   migration itself lets it go on here.
+ * - `asleep`: suspended itself to memory or disk, as its owner asked it to.
  * - `gone`: stopped; memory freed.
  */
-export type GuestState = "starting" | "incoming" | "running" | "paused" | "held" | "gone";
-export type GuestEvent = "run" | "pause" | "hold" | "stop";
+export type GuestState = "starting" | "incoming" | "running" | "paused" | "held" | "asleep" | "gone";
+export type GuestEvent = "run" | "pause" | "hold" | "sleep" | "wake" | "stop";
 
 /** Where each event takes a guest. A pair not listed is refused. */
 const moves = {
   starting: { run: "running", pause: "paused", stop: "gone" },
   incoming: { run: "running", pause: "paused", stop: "gone" },
-  running: { pause: "paused", hold: "held", stop: "gone" },
+  running: { pause: "paused", hold: "held", sleep: "asleep", stop: "gone" },
   paused: { run: "running", hold: "held", stop: "gone" },
   held: { run: "running", pause: "paused", stop: "gone" },
+  asleep: { wake: "running", stop: "gone" },
   gone: {},
 } as const satisfies Record<GuestState, Partial<Record<GuestEvent, GuestState>>>;
 
@@ -32,6 +36,7 @@ const shown = {
   running: [VirDomainState.VIR_DOMAIN_RUNNING, VirDomainRunningReason.VIR_DOMAIN_RUNNING_UNKNOWN],
   paused: [VirDomainState.VIR_DOMAIN_PAUSED, VirDomainPausedReason.VIR_DOMAIN_PAUSED_UNKNOWN],
   held: [VirDomainState.VIR_DOMAIN_PAUSED, VirDomainPausedReason.VIR_DOMAIN_PAUSED_MIGRATION],
+  asleep: [VirDomainState.VIR_DOMAIN_PMSUSPENDED, 0],
   gone: [VirDomainState.VIR_DOMAIN_SHUTOFF, 0],
 } as const satisfies Record<GuestState, readonly [number, number]>;
 
@@ -51,6 +56,12 @@ export class Guest {
   readonly id: number;
   definition: DomainDefinition;
   readonly memory: GuestMemory;
+  /** Virtual processors that its system has taken off line. */
+  readonly offlineVcpus = new Set<number>();
+  /** How its I/O threads poll, where somebody has said so. */
+  readonly polling = new Map<number, Polling>();
+  /** What its system answers through an agent. */
+  readonly system = new GuestSystem();
   readonly #clock: Clock;
   readonly #onMove: GuestOptions["onMove"];
   readonly #gone = new AbortController();
@@ -77,6 +88,11 @@ export class Guest {
   /** libvirt's state and reason. */
   get shown(): readonly [state: number, reason: number] {
     return [shown[this.#state][0], this.#reason];
+  }
+
+  /** It has booted again, without having stopped. */
+  rebooted(): void {
+    if (this.#state === "running") this.#reason = VirDomainRunningReason.VIR_DOMAIN_RUNNING_BOOTED;
   }
 
   /** Aborted when the guest stops. */

@@ -1,4 +1,4 @@
-import { VirDomainJobType } from "../../generated/libvirt/index.ts";
+import { VirDomainJobOperation, VirDomainJobType } from "../../generated/libvirt/index.ts";
 import {
   type DomainGetJobInfoRet,
   type DomainGetJobStatsRet,
@@ -10,16 +10,15 @@ import {
 } from "../../generated/remote/index.ts";
 import type { Clock } from "./clock.ts";
 
-/** virDomainJobOperation. */
-export const JOB_MIGRATION_IN = 4;
-export const JOB_MIGRATION_OUT = 5;
-export type JobOperation = typeof JOB_MIGRATION_IN | typeof JOB_MIGRATION_OUT;
+export const JOB_MIGRATION_IN = VirDomainJobOperation.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN;
+export const JOB_MIGRATION_OUT = VirDomainJobOperation.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
 
 const PAGE = 4096;
 
-/** How far a migration of a guest's memory is. */
-export class MigrationJob {
-  readonly operation: JobOperation;
+/** How far a job with a guest's memory is: a migration, a save, a dump. */
+export class MemoryJob {
+  /** A virDomainJobOperation. */
+  readonly operation: number;
   /** Bytes. */
   readonly total: number;
   readonly #clock: Clock;
@@ -28,7 +27,7 @@ export class MigrationJob {
   #processed = 0;
   #heldSince: number | undefined;
 
-  constructor(operation: JobOperation, total: number, clock: Clock) {
+  constructor(operation: number, total: number, clock: Clock) {
     this.operation = operation;
     this.total = total;
     this.#clock = clock;
@@ -116,14 +115,14 @@ export class MigrationJob {
   }
 }
 
-/** What is kept of a migration that has come to its end, for VIR_DOMAIN_JOB_STATS_COMPLETED. */
+/** What is kept of a job that has come to its end, for VIR_DOMAIN_JOB_STATS_COMPLETED. */
 export interface FinishedJob {
   readonly type: number;
   readonly params: readonly TypedParam[];
 }
 
 export function finishedJob(
-  job: MigrationJob,
+  job: MemoryJob,
   failure?: { readonly type: number; readonly message: string },
 ): FinishedJob {
   const success: TypedParam = {

@@ -16,12 +16,13 @@ import { checkAbiStability, type DomainDefinition, parseDomainXml, renamed } fro
 import { driverError, operationFailed, operationInvalid } from "./driver-errors.ts";
 import type { Guest } from "./guest.ts";
 import type { Host } from "./host.ts";
-import { finishedJob, JOB_MIGRATION_IN, MigrationJob } from "./job.ts";
+import { finishedJob, JOB_MIGRATION_IN, MemoryJob } from "./job.ts";
 import { TOKEN_BYTES } from "./memory-channel.ts";
 import { MemoryListener } from "./memory-listener.ts";
 import { type Cookie, readCookie, writeCookie } from "./migration-cookie.ts";
 import type { MigrationRequest } from "./migration-request.ts";
 import { formatMigrationUri, parseMigrationUri } from "./migration-uri.ts";
+import { dropManagedSave } from "./save/managed-save.ts";
 import { formatUuid } from "./uuid.ts";
 
 const F = VirDomainMigrateFlags;
@@ -49,7 +50,7 @@ const moves = {
 /** A migration to this host, from Prepare until Finish. */
 export class IncomingMigration {
   readonly guest: Guest;
-  readonly job: MigrationJob;
+  readonly job: MemoryJob;
   readonly token = Uint8Array.from(randomBytes(TOKEN_BYTES));
   readonly #host: Host;
   readonly #domain: Domain;
@@ -66,7 +67,7 @@ export class IncomingMigration {
     this.#host = host;
     this.#domain = domain;
     this.guest = host.attachGuest(domain, definition, "incoming");
-    this.job = new MigrationJob(JOB_MIGRATION_IN, this.guest.memory.size, host.clock);
+    this.job = new MemoryJob(JOB_MIGRATION_IN, this.guest.memory.size, host.clock);
     domain.incoming = this;
     this.#listener = new MemoryListener({
       token: this.token,
@@ -109,6 +110,7 @@ export class IncomingMigration {
   finish(paused: boolean): void {
     this.#move("finish");
     this.#release();
+    dropManagedSave(this.#domain);
     if (paused) this.guest.move("pause", VirDomainPausedReason.VIR_DOMAIN_PAUSED_USER);
     else this.guest.move("run", VirDomainRunningReason.VIR_DOMAIN_RUNNING_MIGRATED);
     void this.#listener.close();
@@ -206,7 +208,7 @@ export async function finish(
     if (Buffer.compare(performed.digest, incoming.digest!) !== 0) {
       throw operationFailed("migration cookie from the perform step is about other memory");
     }
-    if ((request.flags & F.VIR_MIGRATE_PERSIST_DEST) !== 0) domain.config = persistent(incoming.guest, performed);
+    if ((request.flags & F.VIR_MIGRATE_PERSIST_DEST) !== 0) persist(host, domain, performed);
     domain.lastJob = finishedJob(incoming.job);
     incoming.finish(performed.paused || (request.flags & F.VIR_MIGRATE_PAUSED) !== 0);
     return { dom: domain.reference, cookieOut: writeCookie("finish", domain.uuid, { digest: performed.digest }) };
@@ -220,6 +222,12 @@ export async function finish(
 
 function failedJob(incoming: IncomingMigration, message: string, type: number) {
   return finishedJob(incoming.job, { type, message });
+}
+
+function persist(host: Host, domain: Domain, performed: Cookie<"perform">): void {
+  const isNew = domain.config === undefined;
+  domain.config = persistent(domain.active, performed);
+  host.events.defined(domain.reference, isNew);
 }
 
 /** The definition to keep, under the name that the guest has here. */

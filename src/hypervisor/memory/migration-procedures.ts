@@ -1,20 +1,15 @@
-import {
-  VirDomainAbortJobFlagsValues,
-  VirDomainGetJobStatsFlags,
-  VirErrorNumber,
-} from "../../generated/libvirt/index.ts";
+import { VirErrorNumber } from "../../generated/libvirt/index.ts";
 import type { DriverHandlers } from "../hypervisor.ts";
 import type { Domain } from "./domain.ts";
-import { checkFlags, driverError, invalidArgument, operationInvalid } from "./driver-errors.ts";
+import { checkFlags, driverError, invalidArgument } from "./driver-errors.ts";
 import type { Host } from "./host.ts";
-import { noJobInfo, noJobStats } from "./job.ts";
 import { finish, prepare } from "./migration-destination.ts";
 import { checkBandwidth, type MigrationRequest, paramsRequest, plainRequest } from "./migration-request.ts";
 import { begin, confirm, perform, setMaxSpeed } from "./migration-source.ts";
 
 const NO_FLAGS = 0;
 
-/** Migration by protocol 3, both families of procedures, and the job that it is meanwhile. */
+/** Migration by protocol 3, both families of procedures. */
 export function migrationProcedures(host: Host) {
   const { domains } = host;
 
@@ -72,33 +67,6 @@ export function migrationProcedures(host: Host) {
       confirm(domains.find(dom), request, cookieIn, cancelled);
     },
 
-    domainGetJobInfo({ dom }) {
-      const domain = domains.find(dom);
-      const { outgoing, incoming } = domain;
-      if (outgoing !== undefined) return outgoing.job.info(outgoing.jobType);
-      return incoming === undefined ? noJobInfo : incoming.job.info(incoming.jobType);
-    },
-    domainGetJobStats({ dom, flags }) {
-      const { VIR_DOMAIN_JOB_STATS_COMPLETED: completed, VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED: keep } =
-        VirDomainGetJobStatsFlags;
-      checkFlags(flags, completed | keep, "virDomainGetJobStats");
-      const domain = domains.find(dom);
-      if ((flags & completed) !== 0) {
-        const { lastJob } = domain;
-        if ((flags & keep) === 0) domain.lastJob = undefined;
-        return lastJob === undefined ? noJobStats : { type: lastJob.type, params: [...lastJob.params] };
-      }
-      const migration = domain.outgoing ?? domain.incoming;
-      return migration === undefined ? noJobStats : { type: migration.jobType, params: migration.job.stats() };
-    },
-    domainAbortJob: ({ dom }) => abortJob(domains.find(dom)),
-    domainAbortJobFlags({ dom, flags }) {
-      checkFlags(flags, VirDomainAbortJobFlagsValues.VIR_DOMAIN_ABORT_JOB_POSTCOPY, "virDomainAbortJobFlags");
-      const domain = domains.find(dom);
-      if (flags !== 0) throw operationInvalid("current job is not outgoing migration in post-copy mode");
-      abortJob(domain);
-    },
-
     domainMigrateSetMaxSpeed({ dom, bandwidth, flags }) {
       checkFlags(flags, NO_FLAGS, "virDomainMigrateSetMaxSpeed");
       const domain = domains.find(dom);
@@ -140,13 +108,4 @@ function peerToPeerOnly(dconnuri: string | null): void {
   if (dconnuri === null) return;
   const detail = "Unexpected dconnuri parameter with non-peer2peer migration";
   throw driverError(VirErrorNumber.VIR_ERR_INTERNAL_ERROR, detail);
-}
-
-function abortJob(domain: Domain): void {
-  domain.active;
-  if (domain.incoming !== undefined) {
-    throw operationInvalid("cannot abort incoming migration; use virDomainDestroy instead");
-  }
-  if (domain.outgoing === undefined) throw operationInvalid("no job is active on the domain");
-  domain.outgoing.abort();
 }

@@ -1,7 +1,8 @@
 import { VirDomainMigrateFlags, VirErrorNumber } from "../../generated/libvirt/index.ts";
-import { type TypedParam, VIR_TYPED_PARAM_STRING, VIR_TYPED_PARAM_ULLONG } from "../../generated/remote/index.ts";
+import type { TypedParam } from "../../generated/remote/index.ts";
 import { UNLIMITED_SPEED } from "./domain.ts";
 import { checkFlags, driverError, invalidArgument } from "./driver-errors.ts";
+import { checkParams } from "./typed-parameters.ts";
 
 const F = VirDomainMigrateFlags;
 
@@ -60,43 +61,26 @@ export function plainRequest(
 }
 
 /** The typed parameters that this driver takes, by virDomainMigrate3's names. */
-const parameterTypes = new Map<string, typeof VIR_TYPED_PARAM_STRING | typeof VIR_TYPED_PARAM_ULLONG>([
-  ["migrate_uri", VIR_TYPED_PARAM_STRING],
-  ["destination_name", VIR_TYPED_PARAM_STRING],
-  ["destination_xml", VIR_TYPED_PARAM_STRING],
-  ["persistent_xml", VIR_TYPED_PARAM_STRING],
-  ["bandwidth", VIR_TYPED_PARAM_ULLONG],
-  ["listen_address", VIR_TYPED_PARAM_STRING],
-]);
-const typeNames = ["unknown", "int", "uint", "llong", "ullong", "double", "boolean", "string"];
+const PARAMETERS = {
+  migrate_uri: "string",
+  destination_name: "string",
+  destination_xml: "string",
+  persistent_xml: "string",
+  bandwidth: "ullong",
+  listen_address: "string",
+} as const;
 
-/**
- * @throws {VirtError} for a parameter that is unknown, of another type or given twice, in the words of
- *   virTypedParamsValidate, libvirt src/util/virtypedparam.c; and as {@link plainRequest}.
- */
+/** @throws {VirtError} as {@link checkParams} and {@link plainRequest}. */
 export function paramsRequest(params: readonly TypedParam[], flags: number, api: string): MigrationRequest {
-  const seen = new Map<string, string | bigint>();
-  for (const { field, value } of params) {
-    const type = parameterTypes.get(field);
-    if (type === undefined) {
-      throw driverError(VirErrorNumber.VIR_ERR_ARGUMENT_UNSUPPORTED, `parameter '${field}' not supported`);
-    }
-    if (value.type !== type) {
-      const found = typeNames[value.type];
-      throw invalidArgument(`invalid type '${found}' for parameter '${field}', expected '${typeNames[type]}'`);
-    }
-    if (seen.has(field)) throw invalidArgument(`parameter '${field}' occurs multiple times`);
-    seen.set(field, value.value as string | bigint);
-  }
-  const text = (field: string) => seen.get(field) as string | undefined;
+  const given = checkParams(params, PARAMETERS);
   const request = {
     flags,
-    uri: text("migrate_uri"),
-    dname: text("destination_name"),
-    xml: text("destination_xml"),
-    persistentXml: text("persistent_xml"),
-    bandwidth: (seen.get("bandwidth") as bigint | undefined) ?? 0n,
-    listenAddress: text("listen_address"),
+    uri: given.string("migrate_uri"),
+    dname: given.string("destination_name"),
+    xml: given.string("destination_xml"),
+    persistentXml: given.string("persistent_xml"),
+    bandwidth: given.bigint("bandwidth") ?? 0n,
+    listenAddress: given.string("listen_address"),
   };
   return checked(request, api);
 }

@@ -16,7 +16,7 @@ import { checkAbiStability, type DomainDefinition, parseDomainXml } from "./doma
 import { driverError, invalidArgument, notRunning, operationFailed, operationInvalid } from "./driver-errors.ts";
 import type { Guest } from "./guest.ts";
 import type { Host } from "./host.ts";
-import { finishedJob, JOB_MIGRATION_OUT, MigrationJob } from "./job.ts";
+import { finishedJob, JOB_MIGRATION_OUT, MemoryJob } from "./job.ts";
 import { MemoryChannelError, within } from "./memory-channel.ts";
 import { sendMemory } from "./memory-sender.ts";
 import { readCookie, writeCookie } from "./migration-cookie.ts";
@@ -73,7 +73,7 @@ type Move = { readonly to: Phase; readonly guest: "untouched" | "goOn" | "stop" 
 
 /** A migration away from this host, from Begin (with change protection) or Perform until Confirm. */
 export class OutgoingMigration {
-  readonly job: MigrationJob;
+  readonly job: MemoryJob;
   readonly guest: Guest;
   readonly bandwidth: Bandwidth;
   readonly #host: Host;
@@ -92,7 +92,7 @@ export class OutgoingMigration {
     this.#domain = domain;
     this.guest = domain.active;
     this.#phase = phase;
-    this.job = new MigrationJob(JOB_MIGRATION_OUT, this.guest.memory.size, host.clock);
+    this.job = new MemoryJob(JOB_MIGRATION_OUT, this.guest.memory.size, host.clock);
     this.bandwidth = new Bandwidth(host.clock, 0n);
     domain.outgoing = this;
     this.#forgetClient = onClientGone(session, () => this.#left());
@@ -186,7 +186,7 @@ export function begin(host: Host, domain: Domain, request: MigrationRequest, ses
   if (request.persistentXml !== undefined) compatible(guest.definition, request.persistentXml);
   const definition = request.xml === undefined ? guest.definition : compatible(guest.definition, request.xml);
   if ((request.flags & F.VIR_MIGRATE_CHANGE_PROTECTION) !== 0) new OutgoingMigration(host, domain, "begun", session);
-  const cookieOut = writeCookie("begin", domain.uuid, { host: host.uuid, memory: guest.memory.size });
+  const cookieOut = writeCookie("begin", domain.uuid, { host: host.uuid, memory: Number(guest.memory.total) });
   return { cookieOut, xml: definition.xml };
 }
 
@@ -301,6 +301,7 @@ function migratable(domain: Domain): Guest {
     throw operationInvalid(`domain '${domain.name}' is still ${guest.state}`);
   }
   if (domain.autoDestroy !== undefined) throw operationInvalid("domain is marked for auto destroy");
+  if (domain.job !== undefined) throw busy(domain);
   return guest;
 }
 

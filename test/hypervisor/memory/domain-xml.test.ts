@@ -26,20 +26,20 @@ test("what was defined comes back as it was, with the UUID added and the id of a
   expect(definition.xml).toContain(`<name>a&amp;b</name>\n  <uuid>${formatUuid(definition.uuid)}</uuid>\n  <memory`);
   expect(definition.xml).toContain("<!-- kept -->");
   expect(definition.xml).toContain("<![CDATA[<raw>]]>");
-  expect(definition.xml).toContain('attr="1 &lt; 2"');
+  expect(definition.xml).toContain("attr='1 &lt; 2'");
   expect(definition.xml).not.toMatch(/\bid=/);
-  expect(formatDomainXml(definition, 3)).toMatch(/^<domain [^>]*id="3"/);
+  expect(formatDomainXml(definition, 3)).toMatch(/^<domain type='kvm' id='3'/);
   expect(parseDomainXml(definition.xml)).toEqual(definition);
   expect(renamed(definition, "c<d").xml).toContain("<name>c&lt;d</name>");
 });
 
 test("the id stands in the root element, whatever its attributes are", () => {
-  for (const attributes of ["type='a'", "type='a > b' x='id=\"7\"'", "xmlns:q='u' type='$&amp;' q:k=\"'\""]) {
+  for (const attributes of ["type='a'", "type='a > b' x='id=\"7\"'", "xmlns:q='u' q:k=\"'\" type='$&amp;'"]) {
     const definition = parseDomainXml(guestXml().replace("type='virtwire'", () => attributes));
     const active = formatDomainXml(definition, 12);
     expect(parseDomainXml(active)).toEqual(definition);
-    expect(active.replace(' id="12"', "")).toBe(definition.xml);
-    expect(active).toMatch(/^<domain [^\n]* id="12">\n/);
+    expect(active.replace(" id='12'", "")).toBe(definition.xml);
+    expect(active).toMatch(/^<domain [^\n]* id='12'[^\n]*>\n/);
   }
 });
 
@@ -77,9 +77,9 @@ describe("what libvirt refuses is refused in its words", () => {
     ],
     ["vcpus", guestXml().replace("<vcpu>2", "<vcpu>x"), 27, "XML error: maximum vcpus count must be an integer"],
     ["root", "<network/>", 27, "XML error: expecting root element of 'domain', not 'network'"],
-    ["cut", "<domain", 35, /^\(domain_definition\): /],
-    ["nothing", "", 35, /^\(domain_definition\): /],
-    ["mismatch", "<domain></network>", 35, /^\(domain_definition\): /],
+    ["cut", "<domain", 35, /^\(domain_definition\):1: .+\n<domain\n\^$/],
+    ["nothing", "", 35, /^\(domain_definition\):1: .+\n\n\^$/],
+    ["mismatch", "<domain>\n\t<a></b>", 35, /^\(domain_definition\):2: .+\n\t<a><\/b>\n\t-*\^$/],
     ["doctype", `<!DOCTYPE domain>${guestXml()}`, 27, "XML error: a document type declaration is not allowed"],
     ["doctype after a comment", `<!-- a --><?p?>\n<!DOCTYPE d [<!ENTITY a "b">]>${guestXml()}`, 27, /document type/],
     [

@@ -15,19 +15,19 @@ describe("the life of a domain", () => {
     expect((await remote.domainCreateWithFlags({ dom, flags: 0 })).dom.id).toBe(1);
     expect(await state()).toEqual([1, 1]);
     await expect(remote.domainCreate({ dom })).rejects.toMatchObject(
-      virt(55, "Requested operation is not valid: domain is already running"),
+      virt(1, "internal error: Domain 'web' is already running"),
     );
     await remote.domainSuspend({ dom });
     expect(await state()).toEqual([3, 1]);
-    await remote.domainSuspend({ dom });
+    await expect(remote.domainSuspend({ dom })).rejects.toMatchObject(virt(1, /domain 'web' not running$/));
     await remote.domainResume({ dom });
     expect(await state()).toEqual([1, 5]);
-    await expect(remote.domainResume({ dom })).rejects.toMatchObject({ code: 55 });
+    await expect(remote.domainResume({ dom })).rejects.toMatchObject(virt(1, /domain 'web' not paused$/));
     await remote.domainReboot({ dom, flags: 0 });
     await remote.domainShutdown({ dom });
     expect(await state()).toEqual([5, 1]);
     await expect(remote.domainShutdown({ dom })).rejects.toMatchObject(
-      virt(55, "Requested operation is not valid: domain is not running"),
+      virt(1, "internal error: domain 'web' not running"),
     );
     expect((await remote.domainCreateWithFlags({ dom, flags: 1 })).dom.id).toBe(2);
     expect(await state()).toEqual([3, 1]);
@@ -112,7 +112,11 @@ describe("the life of a domain", () => {
     expect((await remote.domainGetXmlDesc({ dom, flags: 0 })).xml).toContain("<name>b</name>");
     await expect(remote.domainLookupByName({ name: "web" })).rejects.toMatchObject({ code: 42 });
     await expect(rename("b")).rejects.toMatchObject(
-      virt(55, "Requested operation is not valid: domain with name 'b' already exists"),
+      virt(55, "Requested operation is not valid: Can't rename domain to itself"),
+    );
+    await remote.domainDefineXml({ xml: guestXml({ name: "c", uuid: other }) });
+    await expect(rename("c")).rejects.toMatchObject(
+      virt(55, "Requested operation is not valid: domain with name 'c' already exists"),
     );
     await expect(rename("a/b")).rejects.toMatchObject({ code: 27 });
   });
@@ -124,15 +128,15 @@ describe("the life of a domain", () => {
     const dom = await startGuest(connection);
     const flags = 0x8000_0000;
     for (const [call, api] of [
-      [remote.domainDefineXmlFlags({ xml: guestXml(), flags }), "virDomainDefineXMLFlags"],
-      [remote.domainCreateWithFlags({ dom, flags }), "virDomainCreateWithFlags"],
-      [remote.domainDestroyFlags({ dom, flags }), "virDomainDestroyFlags"],
-      [remote.domainUndefineFlags({ dom, flags }), "virDomainUndefineFlags"],
-      [remote.domainGetXmlDesc({ dom, flags }), "virDomainGetXMLDesc"],
-      [remote.connectListAllDomains({ needResults: 0, flags }), "virConnectListAllDomains"],
-      [remote.domainGetState({ dom, flags }), "virDomainGetState"],
+      [remote.domainDefineXmlFlags({ xml: guestXml(), flags }), "testDomainDefineXMLFlags"],
+      [remote.domainCreateWithFlags({ dom, flags }), "testDomainCreateWithFlags"],
+      [remote.domainDestroyFlags({ dom, flags }), "testDomainDestroyFlags"],
+      [remote.domainUndefineFlags({ dom, flags }), "testDomainUndefineFlags"],
+      [remote.domainGetXmlDesc({ dom, flags }), "testDomainGetXMLDesc"],
+      [remote.connectListAllDomains({ needResults: 0, flags }), "testConnectListAllDomains"],
+      [remote.domainGetState({ dom, flags }), "testDomainGetState"],
     ] as const) {
-      const detail = `invalid argument: unsupported flags (0x80000000) in function ${api}`;
+      const detail = `unsupported flags (0x80000000) in function ${api}`;
       await expect(call).rejects.toMatchObject(virt(8, detail));
     }
   });
@@ -262,6 +266,15 @@ describe("a guest's memory", () => {
   });
 });
 
+test("the XML of a running domain has its id, the migratable too; the inactive has not", async () => {
+  await using host = new TestHost();
+  const connection = await host.connect();
+  const dom = await startGuest(connection);
+  const hasId = async (flags: number) =>
+    (await connection.remote.domainGetXmlDesc({ dom, flags })).xml.includes(`id='${dom.id}'`);
+  expect([await hasId(0), await hasId(8), await hasId(2), await hasId(2 + 8)]).toEqual([true, true, false, false]);
+});
+
 test("processor time is the time that the guest ran", async () => {
   const clock = new FakeClock();
   await using host = new TestHost({ clock });
@@ -310,4 +323,69 @@ test("the driver's numbers: speed, downtime, jobs", async () => {
   expect(await remote.domainGetJobStats({ dom, flags: 0 })).toEqual({ type: 0, params: [] });
   await remote.domainDestroy({ dom });
   await expect(remote.domainMigrateSetMaxSpeed({ dom, bandwidth: 1n, flags: 0 })).rejects.toMatchObject({ code: 55 });
+});
+
+test("a start that fails binds no later guest to the client that tried", async () => {
+  await using host = new TestHost({ maxMemory: 3 << 20 });
+  const brief = await host.connect();
+  const connection = await host.connect();
+  const { remote } = connection;
+  const { dom } = await remote.domainDefineXml({ xml: guestXml() });
+  const hungry = await startGuest(connection, { name: "b", uuid: other });
+  await expect(brief.remote.domainCreateWithFlags({ dom, flags: 2 })).rejects.toMatchObject({ code: 2 });
+  await remote.domainDestroy({ dom: hungry });
+  await remote.domainCreate({ dom });
+  await brief.close();
+  await remote.domainMigrateBegin3({ dom, xmlin: null, flags: 1n, dname: null, resource: 0n });
+  expect(await remote.domainIsActive({ dom })).toEqual({ active: 1 });
+});
+
+test("a domain whose guest was saved keeps its name", async () => {
+  await using host = new TestHost();
+  const connection = await host.connect();
+  const { remote } = connection;
+  const dom = await startGuest(connection);
+  await remote.domainManagedSave({ dom, flags: 0 });
+  await expect(remote.domainRename({ dom, newName: "b", flags: 0 })).rejects.toMatchObject(
+    virt(55, "Requested operation is not valid: domain with a managed saved state can't be renamed"),
+  );
+});
+
+test("passwords of displays are shown to those who ask for them", async () => {
+  await using host = new TestHost();
+  const connection = await host.connect();
+  const { remote } = connection;
+  const graphics = (passwd: string) => `<graphics type='vnc'${passwd} port='1'/>`;
+  const disk = "<disk><source file='/a'/><target dev='vda'/></disk>";
+  const extra = `<devices>${disk}${graphics(" passwd='a&gt;b'")}</devices>`;
+  const dom = await startGuest(connection, { extra });
+  const second = await startGuest(connection, { name: "b", uuid: other, extra });
+  const snap = { name: "s", dom };
+  const checkpoint = { name: "c", dom: second };
+  const named = (name: string) => `<name>${name}</name>`;
+  await remote.domainSnapshotCreateXml({ dom, xmlDesc: `<domainsnapshot>${named("s")}</domainsnapshot>`, flags: 0 });
+  await remote.domainCheckpointCreateXml({
+    dom: second,
+    xmlDesc: `<domaincheckpoint>${named("c")}</domaincheckpoint>`,
+    flags: 0,
+  });
+  const shown = async (flags: number) => [
+    (await remote.domainGetXmlDesc({ dom, flags })).xml,
+    (await remote.domainSnapshotGetXmlDesc({ snap, flags })).xml,
+    (await remote.domainCheckpointGetXmlDesc({ checkpoint, flags })).xml,
+  ];
+  for (const xml of await shown(0)) expect(xml).toContain(graphics(""));
+  for (const xml of await shown(1)) expect(xml).toContain(graphics(" passwd='a&gt;b'"));
+  await remote.domainManagedSave({ dom, flags: 0 });
+  expect((await remote.domainManagedSaveGetXmlDesc({ dom, flags: 0 })).xml).toContain(graphics(""));
+  expect((await remote.domainManagedSaveGetXmlDesc({ dom, flags: 1 })).xml).toContain("passwd");
+});
+
+test("statistics of domains that are no more are left out", async () => {
+  await using host = new TestHost();
+  const { remote } = await host.connect();
+  const { dom } = await remote.domainDefineXml({ xml: guestXml() });
+  const gone = { ...dom, uuid: NO_UUID };
+  const { retStats } = await remote.connectGetAllDomainStats({ doms: [gone, dom], stats: 0, flags: 0 });
+  expect(retStats.map((each) => each.dom.name)).toEqual(["web"]);
 });

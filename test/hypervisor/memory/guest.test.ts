@@ -19,19 +19,21 @@ const ways: Record<GuestState, ["starting" | "incoming", ...GuestEvent[]]> = {
   running: ["starting", "run"],
   paused: ["starting", "pause"],
   held: ["starting", "run", "hold"],
+  asleep: ["starting", "run", "sleep"],
   gone: ["starting", "stop"],
 };
 
-/** Where each event leads, in the order run, pause, hold, stop. A dash: refused. */
+/** Where each event leads, in the order run, pause, hold, sleep, wake, stop. A dash: refused. */
 test.each<[GuestState, string]>([
-  ["starting", "running paused - gone"],
-  ["incoming", "running paused - gone"],
-  ["running", "- paused held gone"],
-  ["paused", "running - held gone"],
-  ["held", "running paused - gone"],
-  ["gone", "- - - -"],
+  ["starting", "running paused - - - gone"],
+  ["incoming", "running paused - - - gone"],
+  ["running", "- paused held asleep - gone"],
+  ["paused", "running - held - - gone"],
+  ["held", "running paused - - - gone"],
+  ["asleep", "- - - - running gone"],
+  ["gone", "- - - - - -"],
 ])("a guest that is %s: %s", (state, expected) => {
-  const events: GuestEvent[] = ["run", "pause", "hold", "stop"];
+  const events: GuestEvent[] = ["run", "pause", "hold", "sleep", "wake", "stop"];
   const reached = events.map((event) => {
     const [first, ...way] = ways[state];
     const guest = newGuest(first);

@@ -23,7 +23,7 @@ import {
   VirSecretUsageType,
   VirStorageVolWipeAlgorithm,
 } from "../../src/generated/libvirt/index.ts";
-import { type Entry, group, type On } from "./api.ts";
+import { type Entry, group, type On, received } from "./api.ts";
 import { expected, hostCpu, py, uuid, uuidBytes, volXML } from "./api-table.ts";
 
 const { young } = expected;
@@ -797,6 +797,23 @@ export const qemuVolCalls: Entry[] = group<StorageVol>({
     wipePattern: {
       args: [VirStorageVolWipeAlgorithm.VIR_STORAGE_VOL_WIPE_ALG_ZERO, 0],
       python: "o.wipePattern(libvirt.VIR_STORAGE_VOL_WIPE_ALG_ZERO, 0)",
+      effect: "content(o)",
+      ...onVol,
+    },
+    download: {
+      call: async (volume) => received(await volume.download(0, 0)),
+      python: `(lambda s, d: (
+        o.download(s, 0, 0), s.recvAll(lambda st, x, op: d.update(x), None), s.finish(), d.hexdigest()
+      )[3])(conn.newStream(), __import__("hashlib").sha256())`,
+      ...onVol,
+    },
+    upload: {
+      call: async (volume) => {
+        const stream = await volume.upload(0, 4);
+        await stream.write(Buffer.from("abcd"));
+        await stream.finish();
+      },
+      python: '(lambda s: (o.upload(s, 0, 4), s.send(b"abcd"), s.finish())[2])(conn.newStream())',
       effect: "content(o)",
       ...onVol,
     },

@@ -22,7 +22,7 @@ import {
   VirNetworkUpdateFlags,
   VirNetworkUpdateSection,
 } from "../../src/generated/libvirt/index.ts";
-import { type Entry, group, type On } from "./api.ts";
+import { type Entry, group, type On, received } from "./api.ts";
 
 /** A text as a literal of Python. */
 export const py = (text: string): string => JSON.stringify(text);
@@ -84,8 +84,7 @@ const noSupport = { refused: "the driver does not have it" };
 /** Functions that are younger than the daemon and its Python. */
 const young = { alone: { why: "younger than libvirt 9.0.0", code: VirErrorNumber.VIR_ERR_NO_SUPPORT } };
 const descriptors = { alone: { why: "passes file descriptors", code: VirErrorNumber.VIR_ERR_NO_SUPPORT } };
-const streams = { alone: { why: "streams are not there yet", code: VirErrorNumber.VIR_ERR_NO_SUPPORT } };
-export const expected = { noSupport, young, descriptors, streams };
+export const expected = { noSupport, young, descriptors };
 
 const made = 'conn.lookupByName("made")';
 const undefineMade = `try_(lambda: ${made}.undefine())`;
@@ -446,9 +445,17 @@ export const domainCalls: Entry[] = group<Domain>({
       effect: "o.hasManagedSaveImage()",
       undo: 'conn.lookupByName("api").create()',
     },
-    screenshot: { args: [0], ...streams },
-    openConsole: { args: [null], ...streams },
-    openChannel: { args: [null], ...streams },
+    screenshot: {
+      call: async (domain) => {
+        const { mime, stream } = await domain.screenshot(0);
+        return { mime, sha256: await received(stream) };
+      },
+      python: `(lambda s, d: {"mime": o.screenshot(s, 0), "sha256":
+        (s.recvAll(lambda st, x, op: d.update(x), None), s.finish(), d.hexdigest())[2]
+      })(conn.newStream(), __import__("hashlib").sha256())`,
+    },
+    openConsole: { args: [null], python: "o.openConsole(None, conn.newStream(), 0)", ...noSupport },
+    openChannel: { args: [null], python: "o.openChannel(None, conn.newStream(), 0)", ...noSupport },
     openGraphics: { args: [0, 0], ...descriptors },
     openGraphicsFD: { args: [0], ...descriptors },
     fdAssociate: { args: ["fd", []], ...descriptors },
@@ -1039,8 +1046,6 @@ export const storageVolCalls: Entry[] = group<StorageVol>({
     getInfo: 'named("type capacity allocation", o.info())',
     getXMLDesc: "o.XMLDesc(0)",
     lookupStoragePoolByVolume: "o.storagePoolLookupByVolume()",
-    download: { args: [0, 0], ...streams },
-    upload: { args: [0, 0], ...streams },
     delete: {
       on: {
         ours: async (conn) => (await pool.ours(conn)).lookupStorageVolByName("made.img"),

@@ -1,5 +1,6 @@
 /** The API's methods next to libvirt's Python binding: how a call is described, made on both sides and compared. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createInterface, type Interface as Lines } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -310,4 +311,15 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 function brief(value: unknown): string {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 700 ? `${text.slice(0, 700)}…` : text;
+}
+
+/** Reads a stream to its end: the SHA-256 of what came, hexadecimal. */
+export async function received(stream: api.Stream): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const lease of stream) {
+    hash.update(lease.bytes);
+    lease.release();
+  }
+  await stream.finish();
+  return hash.digest("hex");
 }

@@ -5,13 +5,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Credentials } from "../../src/auth/credentials.ts";
 import { DigestMd5Client } from "../../src/auth/digest-md5.ts";
-import {
-  type AuthOptions,
-  type AuthResult,
-  authenticate,
-  type SecurityLayer,
-  SecurityLayerTransport,
-} from "../../src/auth/index.ts";
+import { type AuthOptions, type AuthResult, authenticate } from "../../src/auth/index.ts";
+import { SecurityLayerTransport } from "../../src/auth/security-layer.ts";
+import type { SecurityLayer } from "../../src/auth/server.ts";
 import { VirErrorDomain, VirErrorNumber } from "../../src/generated/libvirt/index.ts";
 import {
   authSaslInit,

@@ -4,8 +4,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
-/** What a client is asked for: see c/client.c. */
-export type Verb = "serial" | "parallel" | "pipelined" | "latency" | "list";
+/** What a client is asked for: see c/client.c here and in bench/stream. */
+export type Verb =
+  | "serial"
+  | "parallel"
+  | "pipelined"
+  | "latency"
+  | "list"
+  | "up"
+  | "down"
+  | "down-onread"
+  | "up-alloc"
+  | "down-alloc"
+  | "idle"
+  | "busy"
+  | "signs";
 
 /** A program with one open connection, which answers questions about its speed. */
 export class Client {
@@ -31,7 +44,7 @@ export class Client {
     const answer = await this.#answers.next();
     clearTimeout(timer);
     const numbers = answer.done === true ? [] : answer.value.split(" ").map(Number);
-    if (numbers.length === 0 || !numbers.every((n) => n > 0)) throw new Error(`${this.name} does not answer ${verb}`);
+    if (numbers.length === 0 || !numbers.every((n) => n >= 0)) throw new Error(`${this.name} does not answer ${verb}`);
     return numbers;
   }
 
@@ -49,22 +62,28 @@ export interface Built {
   [Symbol.dispose](): void;
 }
 
-/** libvirt's own client library. On Debian: `apt-get install gcc pkg-config libvirt-dev`. */
-export function buildC(root: string): Built {
+/**
+ * libvirt's own client library. On Debian: `apt-get install gcc pkg-config libvirt-dev`.
+ * @param bench the folder of bench/ whose c/client.c it is
+ */
+export function buildC(root: string, bench = "rpc"): Built {
   return build((run, out) => {
     const flags = run("pkg-config", "--cflags", "--libs", "libvirt").trim().split(/\s+/);
-    run("gcc", "-O2", "-Wall", "-pthread", "-o", out, join(root, "bench/rpc/c/client.c"), ...flags);
+    run("gcc", "-O2", "-Wall", "-pthread", "-o", out, join(root, "bench", bench, "c/client.c"), ...flags);
     const version = run("pkg-config", "--modversion", "libvirt").trim();
     return `libvirt ${version}, virConnectOpen without an event loop, gcc -O2`;
   });
 }
 
-/** go-libvirt as Debian has it: `apt-get install golang-go golang-github-digitalocean-go-libvirt-dev`. */
-export function buildGo(root: string): Built {
+/**
+ * go-libvirt as Debian has it: `apt-get install golang-go golang-github-digitalocean-go-libvirt-dev`.
+ * @param bench the folder of bench/ whose go/client.go it is
+ */
+export function buildGo(root: string, bench = "rpc"): Built {
   return build((run, out, folder) => {
     const env = { GO111MODULE: "off", GOPATH: "/usr/share/gocode", GOPROXY: "off", GOFLAGS: "", CGO_ENABLED: "0" };
     const go = (...args: string[]) => run("env", ...pairs({ ...env, GOCACHE: join(folder, "cache") }), "go", ...args);
-    go("build", "-o", out, join(root, "bench/rpc/go/client.go"));
+    go("build", "-o", out, join(root, "bench", bench, "go/client.go"));
     const format = "$" + "{Version}";
     const version = run("dpkg-query", "-W", `-f=${format}`, "golang-github-digitalocean-go-libvirt-dev");
     return `go-libvirt ${version}, ${go("version").trim()}`;

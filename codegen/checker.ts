@@ -399,11 +399,12 @@ class Checker {
   // Programs
 
   #programs(own: readonly Definition[]): Program[] {
-    const enums = this.#items.flatMap((item) =>
-      item.kind === "enum"
-        ? [{ definition: this.#byName.get(item.name.text) as Enum, members: item.body.members }]
-        : [],
-    );
+    const enums = this.#items.flatMap((item) => {
+      if (item.kind !== "enum") return [];
+      // Where something else has its name too, which is an error, that may be what is found.
+      const definition = this.#byName.get(item.name.text);
+      return definition?.kind === "enum" ? [{ definition, members: item.body.members }] : [];
+    });
     const source = { enums, definitions: this.#byName.values(), own, scope: this.#scope, lost: this.#tree.lost };
     const blocks = this.#tree.definitions.flatMap((definition) =>
       definition.kind === "program" ? this.#program(definition) : [],

@@ -23,9 +23,9 @@ const examples = new Map(
 async function run(name: string): Promise<{ readonly server: Server; readonly uri: string }> {
   const dir = await mkdtemp(join(tmpdir(), "vw-doc-"));
   const source = (examples.get(name) as string)
-    .replace(/"virtwire\/(\w+)"/g, (_, folder: string) => JSON.stringify(join(root, "src", folder, "index.ts")))
     .replaceAll("/tmp/", `${dir}/`)
-    .replaceAll('"users"', JSON.stringify(join(dir, "users")));
+    .replaceAll('"users"', JSON.stringify(join(dir, "users")))
+    .replace(/"virtwire\/(\w+)"/g, (_, folder: string) => JSON.stringify(join(root, "src", folder, "index.ts")));
   const file = join(dir, `${name}.ts`);
   await writeFile(file, `${source}\nexport { server };\n`);
   const { server } = (await import(/* @vite-ignore */ file)) as { readonly server: Server };

@@ -96,6 +96,7 @@ describe("types", () => {
     ["typedef void;", "1:9 a typedef cannot be void"],
     ["struct a { int b; int b; };", "1:23 duplicate field 'b': first at line 1"],
     ["struct a { int b; };\nconst a = 1;", "2:7 duplicate name 'a': first defined at line 1"],
+    ["enum a { B = 1 };\nstruct a { int c; };", "2:8 duplicate name 'a': first defined at line 1"],
     ["struct a { int b[-1]; };", "1:18 a length must be from 0 to 4294967295, not -1"],
     ["const N = 4294967296; struct a { int b<N>; };", "1:40 a limit must be from 0 to 4294967295, not N = 4294967296"],
     ["struct a { int b<N>; };", "1:18 unknown constant 'N'"],

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { ConfigError, keys, parseConfig } from "../../src/cli/daemon/config.ts";
-import { listenersOf } from "../../src/cli/daemon/settings.ts";
+import { accessOf, listenersOf } from "../../src/cli/daemon/settings.ts";
 
 const parse = (text: string) => parseConfig("/etc/x.conf", text);
 function problems(text: string): readonly string[] {
@@ -83,6 +83,13 @@ test("a socket of systemd's is what libvirt's unit of that name is", () => {
   expect(rw).toEqual({ address: "systemd:libvirtd.socket", auth: "polkit" });
   expect(ro).toEqual({ address: "systemd:libvirtd-ro.socket", auth: "none", readOnly: true });
   expect(tcp).toEqual({ address: "systemd:libvirtd-tcp.socket", auth: "none", insecure: true });
+});
+
+test("without a policy nobody is asked, unless what was allowed is to be told", async () => {
+  expect(await accessOf({})).toBeUndefined();
+  expect(await accessOf({ access_drivers: ["none"] })).toBeUndefined();
+  expect(await accessOf({ audit_level: 2 })).toBeDefined();
+  expect(await accessOf({ access_drivers: ["polkit"] })).toBeDefined();
 });
 
 test("docs/daemon.md has every key", async () => {

@@ -12,7 +12,7 @@ import {
 import { wholeError } from "../output.ts";
 import type { DaemonConfig } from "./config.ts";
 import { ConfigError } from "./config.ts";
-import { accessOf, adminLimitsOf, keepAliveOf, limitsOf, listenersOf } from "./settings.ts";
+import { accessOf, adminLimitsOf, isAuditingCalls, keepAliveOf, limitsOf, listenersOf } from "./settings.ts";
 
 /** libvirtd's: what is going on has so long to end. */
 const DRAIN = 30_000;
@@ -69,11 +69,12 @@ export class Daemon implements AsyncDisposable {
       for (const warning of warnings) log.write(3, "daemon.config", warning);
       const hypervisor = await hypervisorOf(config, log);
       undo.unshift(() => hypervisor.close());
+      const access = await accessOf(config);
       const server = createServer({
         name: "virtwire",
         listen: listeners,
         programs: hypervisorPrograms(hypervisor),
-        access: await accessOf(config),
+        ...(access === undefined ? {} : { access }),
         limits: limitsOf(config),
         ...keepAliveOf(config.keepalive_interval, config.keepalive_count),
         ...logging(log, config, "server"),
@@ -198,13 +199,13 @@ async function hypervisorOf(config: DaemonConfig, log: DaemonLog): Promise<Hyper
 }
 
 /** What a server tells, written to the log. */
-function logging(log: DaemonLog, { audit_level: level = 1 }: DaemonConfig, source: string) {
+function logging(log: DaemonLog, config: DaemonConfig, source: string) {
   return {
     onError: (error: unknown, { procedure }: { readonly procedure: { readonly name: string } }) =>
       log.write(4, `${source}.${procedure.name.toLowerCase()}`, wholeError(error)),
     onRefused: (error: Error, address: string) => log.write(3, `${source}.listener`, `${address}: ${error.message}`),
     onAudit: (event: AuditEvent) => log.write(event.type === "login" ? 2 : 3, "audit", auditLine(event)),
-    auditAllowed: level >= 2,
+    auditAllowed: isAuditingCalls(config),
   };
 }
 

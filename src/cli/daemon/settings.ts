@@ -101,8 +101,12 @@ function tlsOf(config: DaemonConfig): NonNullable<ListenerOptions["tls"]> {
   };
 }
 
-/** The access policy: everybody may do everything, polkit, or a file of rules. @throws {ConfigError} */
-export async function accessOf(config: DaemonConfig): Promise<AccessPolicy> {
+/**
+ * The access policy: polkit, a file of rules, or both. Without one everybody may do everything, and nobody is asked: a
+ * policy costs each call a question and each client of a unix socket a look at who it is.
+ * @throws {ConfigError}
+ */
+export async function accessOf(config: DaemonConfig): Promise<AccessPolicy | undefined> {
   const { access_drivers: drivers = [], access_rules_file: file } = config;
   const unknown = drivers.filter((driver) => driver !== "polkit" && driver !== "none");
   if (unknown.length > 0)
@@ -111,10 +115,16 @@ export async function accessOf(config: DaemonConfig): Promise<AccessPolicy> {
   if (drivers.includes("polkit")) policies.push(polkitAccess());
   if (file !== undefined) policies.push(await rulesOf(file));
   const [first, second] = policies;
-  if (first === undefined) return allowAll;
+  // What was allowed can be told only where something is asked.
+  if (first === undefined) return isAuditingCalls(config) ? allowAll : undefined;
   if (second === undefined) return first;
   // As libvirt does with several drivers: all of them have to agree.
   return { allows: async (request) => (await first.allows(request)) && (await second.allows(request)) };
+}
+
+/** Whether calls that were allowed are to be in the log. */
+export function isAuditingCalls({ audit_level: level = 1 }: DaemonConfig): boolean {
+  return level >= 2;
 }
 
 async function rulesOf(file: string): Promise<AccessPolicy> {

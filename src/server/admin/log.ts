@@ -1,5 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
+import { matchesGlob } from "../../auth/server.ts";
 import { VirErrorDomain, VirErrorNumber } from "../../generated/libvirt/index.ts";
 import { type VirtError, virtError } from "../../rpc/index.ts";
 
@@ -26,7 +27,7 @@ interface Filter {
   readonly text: string;
   readonly priority: number;
   /** Part of the source's name, with `*` and `?`. */
-  readonly match: RegExp;
+  readonly match: string;
 }
 
 /** Longest setting that is read, in UTF-16 units. */
@@ -81,7 +82,7 @@ export class DaemonLog implements Disposable {
 
   /** @param source what speaks, in words with dots: `server.session` */
   write(priority: LogPriority, source: string, message: string): void {
-    const filter = this.#filters.find(({ match }) => match.test(source));
+    const filter = this.#filters.find(({ match }) => matchesGlob(match, source));
     if (priority < (filter?.priority ?? this.#level)) return;
     const time = new Date().toISOString().replace("T", " ").replace("Z", "+0000");
     // One message, one line: what a client sends must not look like another message.
@@ -159,18 +160,8 @@ function parseFilters(text: string): readonly Filter[] {
     if (!isPriority(level)) throw invalid(`Invalid priority '${level}' for filter '${word}'`);
     const match = wanted.replace(/^\+/, ""); // once a wish for stack traces
     if (match === "") throw invalid(`Invalid match string '${wanted}'`);
-    return { text: `${level}:*${match}*`, priority: Number(level), match: pattern(match) };
+    return { text: `${level}:*${match}*`, priority: Number(level), match: `*${match}*` };
   });
-}
-
-/** `*` and `?`; a run of stars is one, because each more multiplies the time that a match may take. */
-function pattern(match: string): RegExp {
-  const parts = match.replace(/\*+/g, "*").split(/([*?])/);
-  return new RegExp(
-    parts
-      .map((part) => (part === "*" ? ".*" : part === "?" ? "." : part.replace(/[\\^$.|+()[\]{}]/g, "\\$&")))
-      .join(""),
-  );
 }
 
 function words(text: string): string[] {

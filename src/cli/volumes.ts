@@ -1,6 +1,47 @@
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { type Connection, parseUUID, type StoragePool, type StorageVol } from "../api/index.ts";
 import { VerbError } from "./output.ts";
+import { operand, verb } from "./verb.ts";
+
+export interface VolumeOptions {
+  readonly vol?: string;
+  readonly file?: string;
+  readonly pool?: string;
+  readonly offset?: bigint;
+  readonly length?: bigint;
+  readonly sparse?: boolean;
+  readonly progress?: boolean;
+  readonly json?: boolean;
+}
+
+/** `vol-upload` and `vol-download`, which take the same. */
+export function volumeVerb(action: "upload" | "download", description: string, offset: string): Command {
+  return verb(`vol-${action}`, description)
+    .argument("[vol]", "vol name, key or path")
+    .argument("[file]", "file")
+    .option("--vol <string>", "vol name, key or path")
+    .option("--file <string>", "file")
+    .option("--pool <string>", "pool name or uuid")
+    .option("--offset <number>", `volume offset to ${offset}`, byteCount)
+    .option("--length <number>", `amount of data to ${action}`, wrappedByteCount)
+    .option("--sparse", "preserve sparseness of volume")
+    .option("--progress", `display the progress of the ${action}`)
+    .option("--json", "how many bytes and holes as one JSON value");
+}
+
+/** The operands of both commands. `--vol disk FILE`: the one operand is the file. */
+export function volumeOperands(
+  command: Command,
+  options: VolumeOptions,
+  volGiven: string | undefined,
+  fileGiven: string | undefined,
+): { readonly name: string; readonly path: string } {
+  const shifted = options.vol !== undefined && fileGiven === undefined;
+  return {
+    name: operand(command, "vol", shifted ? undefined : volGiven),
+    path: operand(command, "file", shifted ? volGiven : fileGiven),
+  };
+}
 
 /**
  * Finds a volume by its name in a pool, by its key or by its path, in this order as virsh does.
@@ -47,7 +88,7 @@ async function first<T>(attempts: readonly (() => Promise<T>)[]): Promise<T> {
 }
 
 /** An option's value as a number of bytes. */
-export function byteCount(text: string): bigint {
+function byteCount(text: string): bigint {
   if (!/^\d+$/.test(text) || BigInt.asUintN(64, BigInt(text)) !== BigInt(text)) {
     throw new InvalidArgumentError("A number of bytes is needed.");
   }
@@ -55,7 +96,7 @@ export function byteCount(text: string): bigint {
 }
 
 /** The same, and a negative number counts from the top as in C: -1 is everything there is. */
-export function wrappedByteCount(text: string): bigint {
+function wrappedByteCount(text: string): bigint {
   if (!text.startsWith("-")) return byteCount(text);
   return BigInt.asUintN(64, -byteCount(text.slice(1)));
 }

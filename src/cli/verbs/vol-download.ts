@@ -4,23 +4,11 @@ import { pipeToFile } from "../../stream/index.ts";
 import { createFile } from "../new-file.ts";
 import { print, printJson } from "../output.ts";
 import { transferring } from "../transfer.ts";
-import { attempting, connectionUri, verb, withConnection } from "../verb.ts";
-import { byteCount, lookupVolume, wrappedByteCount } from "../volumes.ts";
-import { type VolumeOptions, volumeOperands } from "./vol-upload.ts";
+import { attempting, connectionUri, withConnection } from "../verb.ts";
+import { lookupVolume, type VolumeOptions, volumeOperands, volumeVerb } from "../volumes.ts";
 
 export function volDownload(): Command {
-  return verb("vol-download", "download volume contents to a file")
-    .argument("[vol]", "vol name, key or path")
-    .argument("[file]", "file")
-    .option("--vol <string>", "vol name, key or path")
-    .option("--file <string>", "file")
-    .option("--pool <string>", "pool name or uuid")
-    .option("--offset <number>", "volume offset to download from", byteCount)
-    .option("--length <number>", "amount of data to download", wrappedByteCount)
-    .option("--sparse", "preserve sparseness of volume")
-    .option("--progress", "display the progress of the download")
-    .option("--json", "how many bytes and holes as one JSON value")
-    .action(run);
+  return volumeVerb("download", "download volume contents to a file", "download from").action(run);
 }
 
 async function run(

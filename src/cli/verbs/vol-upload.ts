@@ -4,33 +4,11 @@ import { VirStorageVolUploadFlags as Flag } from "../../generated/libvirt/index.
 import { pipeFromFile } from "../../stream/index.ts";
 import { print, printJson, VerbError } from "../output.ts";
 import { transferring } from "../transfer.ts";
-import { attempting, connectionUri, operand, verb, withConnection } from "../verb.ts";
-import { byteCount, lookupVolume, wrappedByteCount } from "../volumes.ts";
-
-export interface VolumeOptions {
-  readonly vol?: string;
-  readonly file?: string;
-  readonly pool?: string;
-  readonly offset?: bigint;
-  readonly length?: bigint;
-  readonly sparse?: boolean;
-  readonly progress?: boolean;
-  readonly json?: boolean;
-}
+import { attempting, connectionUri, withConnection } from "../verb.ts";
+import { lookupVolume, type VolumeOptions, volumeOperands, volumeVerb } from "../volumes.ts";
 
 export function volUpload(): Command {
-  return verb("vol-upload", "upload file contents to a volume")
-    .argument("[vol]", "vol name, key or path")
-    .argument("[file]", "file")
-    .option("--vol <string>", "vol name, key or path")
-    .option("--file <string>", "file")
-    .option("--pool <string>", "pool name or uuid")
-    .option("--offset <number>", "volume offset to upload to", byteCount)
-    .option("--length <number>", "amount of data to upload", wrappedByteCount)
-    .option("--sparse", "preserve sparseness of volume")
-    .option("--progress", "display the progress of the upload")
-    .option("--json", "how many bytes and holes as one JSON value")
-    .action(run);
+  return volumeVerb("upload", "upload file contents to a volume", "upload to").action(run);
 }
 
 async function run(
@@ -57,18 +35,4 @@ async function run(
   });
   if (options.json) printJson(result);
   else print("\n");
-}
-
-/** The operands of both commands. `--vol disk FILE`: the one operand is the file. */
-export function volumeOperands(
-  command: Command,
-  options: VolumeOptions,
-  volGiven: string | undefined,
-  fileGiven: string | undefined,
-): { readonly name: string; readonly path: string } {
-  const shifted = options.vol !== undefined && fileGiven === undefined;
-  return {
-    name: operand(command, "vol", shifted ? undefined : volGiven),
-    path: operand(command, "file", shifted ? volGiven : fileGiven),
-  };
 }

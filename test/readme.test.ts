@@ -1,20 +1,19 @@
 /** The README's examples, compiled as a user of the package would and run. They need the build that `npm test` makes. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { compileExamples, examplesOf } from "./examples.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
 /** Inside the package, so that `virtwire` means this one. */
 const folder = join(root, "dist", "readme-examples");
 const readme = readFileSync(join(root, "README.md"), "utf8");
-const examples = [...readme.matchAll(/<!-- example: (\w+) -->\n```ts\n(.*?)```/gs)].map(
-  ([, name = "", source = ""]) => ({ name, source }),
-);
+const examples = examplesOf(readme);
 
 const daemons: ChildProcess[] = [];
 /** The URI of a daemon that runs the server example. */
@@ -33,19 +32,7 @@ async function output(name: string, ...args: string[]): Promise<string[]> {
 const virtwire = async (...args: string[]): Promise<string> =>
   (await run(process.execPath, [join(root, "dist/src/cli/main.js"), ...args], { timeout: 60_000 })).stdout;
 
-beforeAll(async () => {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const { name, source } of examples) writeFileSync(join(folder, `${name}.ts`), source);
-  const options =
-    "--strict --target es2022 --lib es2023,esnext.disposable --module nodenext --types node --skipLibCheck";
-  const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const files = examples.map(({ name }) => join(folder, `${name}.ts`));
-  const { stdout } = await run(process.execPath, [tsc, "--ignoreConfig", ...options.split(" "), ...files], {
-    cwd: root,
-  }).catch((error: { stdout: string }) => error);
-  expect(stdout).toBe("");
-}, 120_000);
+beforeAll(() => compileExamples(folder, examples), 120_000);
 afterAll(() => {
   for (const child of daemons) child.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });

@@ -1,36 +1,22 @@
 /** The examples of docs/server.md, compiled as a user of the package would and run. They need the build. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { compileExamples, examplesOf } from "../examples.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Inside the package, so that `virtwire` means this one. */
 const folder = join(root, "dist", "server-examples");
 const text = readFileSync(join(root, "docs/server.md"), "utf8");
-const examples = [...text.matchAll(/<!-- example: (\w+) -->\n```ts\n(.*?)```/gs)].map(([, name = "", source = ""]) => ({
-  name,
-  source,
-}));
+const examples = examplesOf(text);
 const children: ChildProcess[] = [];
 
-beforeAll(async () => {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const { name, source } of examples) writeFileSync(join(folder, `${name}.ts`), source);
-  const options =
-    "--strict --target es2022 --lib es2023,esnext.disposable --module nodenext --types node --skipLibCheck";
-  const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const files = examples.map(({ name }) => join(folder, `${name}.ts`));
-  const { stdout } = await run(process.execPath, [tsc, "--ignoreConfig", ...options.split(" "), ...files], {
-    cwd: root,
-  }).catch((error: { stdout: string }) => error);
-  expect(stdout).toBe("");
-}, 120_000);
+beforeAll(() => compileExamples(folder, examples), 120_000);
 afterAll(() => {
   for (const child of children) child.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
